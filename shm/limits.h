@@ -1,0 +1,48 @@
+/*
+ * limits.h: every limit of ringcast in one place, with its unit and its reason.
+ *
+ * Sizes end in the unit they are in (BYTES, MAX as a count, _S, _MS). What an operator may change is a key of the
+ * configuration; the constant here is then its ceiling or its default, and its name says which.
+ */
+#ifndef SHM_LIMITS_H
+#define SHM_LIMITS_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#define LIMIT_KIB(n) ((uint64_t)(n) << 10)
+#define LIMIT_MIB(n) ((uint64_t)(n) << 20)
+
+/* Wire contract: names and types. */
+#define LIMIT_CHANNEL_NAME_BYTES 255
+#define LIMIT_TYPE_BYTES 64
+#define LIMIT_KEY_BYTES 255
+#define LIMIT_REF_BYTES 64
+#define LIMIT_EVENT_CHANNELS 32 /* channels that one event may carry: bounds the links of a record */
+
+/* Ring. */
+#define LIMIT_RING_BYTES_MIN LIMIT_KIB(64)
+#define LIMIT_RING_BYTES_DEFAULT LIMIT_MIB(64)
+#define LIMIT_RING_BYTES_MAX (UINT64_C(16) << 30) /* distances between records are u32 in units of 8 bytes */
+#define LIMIT_EVENT_BYTES_DEFAULT LIMIT_KIB(256)  /* data as stored */
+#define LIMIT_PUBLISH_BYTES_DEFAULT LIMIT_MIB(8)  /* one request */
+#define LIMIT_RING_EVENT_SHARE 4                  /* an event takes at most a quarter of the ring */
+
+/* Processes. */
+#define LIMIT_WORKERS 256
+#define LIMIT_HANDOFF_BATCH 64    /* descriptors a message; the kernel's ceiling is 253, FACTS.md A.4 shows no gain */
+#define LIMIT_HANDOFF_CREDITS 512 /* descriptors a worker may have unacknowledged */
+
+/* Public HTTP. */
+#define LIMIT_HEADER_BYTES_DEFAULT LIMIT_KIB(16)
+#define LIMIT_HEADER_FIELDS 100
+#define LIMIT_CHANNELS_PER_CONNECTION_DEFAULT 128
+#define LIMIT_CHANNELS_PER_CONNECTION_MAX 1024
+#define LIMIT_POLL_EVENTS_DEFAULT 100
+#define LIMIT_POLL_EVENTS_MAX 1000
+#define LIMIT_POLL_BYTES LIMIT_MIB(1) /* an answer, but always at least one event */
+
+static_assert(LIMIT_RING_BYTES_MAX / 8 <= UINT32_MAX, "a distance in 8-byte units must fit 32 bits");
+static_assert(LIMIT_EVENT_BYTES_DEFAULT <= LIMIT_RING_BYTES_DEFAULT / LIMIT_RING_EVENT_SHARE, "the default event fits the default ring");
+
+#endif
