@@ -1,0 +1,71 @@
+/*
+ * publish.h: how events enter the ring, and the Unix socket by which applications bring them.
+ *
+ * publish_event is the only road into the ring: for POST /publish, for the lines of an NDJSON upload, and for what a
+ * worker passes on from its clients. It appends without committing. publish_turn, once at the end of each turn of the
+ * loop, commits everything that the turn appended, rings the doorbell once, and only then lets answers leave: an answer
+ * with an id means that the event is in the ring, in order, for every worker.
+ *
+ * The socket's sessions (publish_session.h) speak HTTP/1.1; what they ask for besides publishing is in api.h and stats.h.
+ * struct master owns a struct publish as m->publish; NULL before publish_start and after publish_stop.
+ */
+#ifndef MASTER_PUBLISH_H
+#define MASTER_PUBLISH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/error.h"
+#include "proto/event.h"
+
+struct master;
+struct publish;
+
+/*
+ * Opens the publish socket named by the configuration, or takes fd when it is not -1 (passed by systemd). Creates the
+ * directory (0750), replaces a stale socket file, never a live one. 0, or -1 after logging what was tried and why not.
+ */
+int publish_start(struct master *m, int fd);
+
+/* Ends every session, closes the listener and unlinks the socket file if it is still the one that start made. */
+void publish_stop(struct master *m);
+
+/* Stops accepting and reading; sessions close when what they are owed has been sent. */
+void publish_drain(struct master *m);
+
+/* Sessions that are open; 0 after a drain means that nobody is owed anything. */
+unsigned publish_session_count(const struct master *m);
+
+/*
+ * Checks the event against the limits and appends it; not visible to workers before publish_commit. e->id is ignored.
+ * Returns 0 with *id and *duplicate (the key is still known: nothing was appended, *id is the first publish's), or -1
+ * with *error and *message (static text).
+ */
+int publish_event(struct master *m, const struct event *e, uint64_t *id, bool *duplicate,
+    enum error_code *error, const char **message);
+
+/* Makes appended events visible and rings the doorbell, once; nothing when nothing was appended since. */
+void publish_commit(struct master *m);
+
+/*
+ * The end of a turn: publish_commit, then sessions write their answers, then those that ended are swept. The loop calls
+ * it after every turn's callbacks, and before it sends the ORDER_PUBLISHED of that turn (or calls publish_commit itself).
+ */
+void publish_turn(struct master *m);
+
+/* What went through here; counted since start. By error: index is enum error_code. */
+struct publish_counts {
+	uint64_t events;     /* appended */
+	uint64_t bytes;      /* of their data */
+	uint64_t duplicates; /* keys that were still known */
+	uint64_t commits;
+	uint64_t requests;         /* HTTP, on the publish socket */
+	uint64_t sessions;         /* accepted */
+	uint64_t sessions_refused; /* by publish_uids or by their number */
+	uint64_t sessions_stalled; /* closed: unread answers without progress */
+	uint64_t errors[ERROR_COUNT];
+};
+
+const struct publish_counts *publish_counts(const struct master *m);
+
+#endif
