@@ -33,6 +33,11 @@
 #define LIMIT_HANDOFF_BATCH 64    /* descriptors a message; the kernel's ceiling is 253, FACTS.md A.4 shows no gain */
 #define LIMIT_HANDOFF_CREDITS 512 /* descriptors a worker may have unacknowledged */
 
+/* The worker and the kernel. */
+#define LIMIT_IO_ENTRIES 256       /* operations queued before an enter; FACTS.md A.1: no gain beyond */
+#define LIMIT_IO_COMPLETIONS 32768 /* completion queue; past it the kernel allocates and watches end */
+#define LIMIT_IO_VECTORS 64        /* pieces of one gathered send */
+
 /* Public HTTP. */
 #define LIMIT_HEADER_BYTES_DEFAULT LIMIT_KIB(16)
 #define LIMIT_HEADER_FIELDS 100
