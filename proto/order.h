@@ -114,7 +114,7 @@ struct order_published {
 	struct slice tag; /* of the ORDER_PUBLISH */
 	uint64_t id;      /* 0 when error is set */
 	uint8_t duplicate;
-	uint16_t error; /* enum error_code + 1; 0: published */
+	uint16_t error; /* enum error_code; 0 (ERROR_NONE): published */
 	struct slice message;
 };
 
