@@ -54,8 +54,8 @@ unsigned error_status(enum error_code code);
 bool error_is_temporary(enum error_code code);
 
 /*
- * Appends `{"error":{"code":"word","message":"text"}}`. The message may be any bytes: it is escaped, and what is not
- * UTF-8 each stray byte becomes '?', so that the result is always valid JSON.
+ * Appends `{"error":{"code":"word","message":"text"}}`. The message may be any bytes: it is escaped, and bytes
+ * that are not UTF-8 become '?' each, so that the result is always valid JSON.
  */
 void error_json(struct out *out, enum error_code code, struct slice message);
 

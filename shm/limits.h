@@ -41,6 +41,8 @@
 /* Public HTTP. */
 #define LIMIT_HEADER_BYTES_DEFAULT LIMIT_KIB(16)
 #define LIMIT_HEADER_FIELDS 100
+#define LIMIT_CHUNK_LINE_BYTES 256  /* a chunk's size and extensions: nobody uses them for more */
+#define LIMIT_TRAILER_BYTES 4096    /* all trailers of a body: read and dropped */
 #define LIMIT_CHANNELS_PER_CONNECTION_DEFAULT 128
 #define LIMIT_CHANNELS_PER_CONNECTION_MAX 1024
 #define LIMIT_POLL_EVENTS_DEFAULT 100
