@@ -1,0 +1,82 @@
+/*
+ * master.h: the master's state, shared by all files of this folder.
+ *
+ * One struct master exists, made in main.c. Each part keeps its own state behind a pointer that its file alone looks into;
+ * what several parts need is here. Lifetimes: everything lives from start to exit, except `config`, which a reload swaps.
+ */
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "master/config.h"
+#include "master/log.h"
+#include "master/loop.h"
+#include "shm/limits.h"
+
+struct accept;
+struct admin;
+struct api;
+struct board;
+struct handoff;
+struct orders;
+struct publish;
+struct ring;
+struct seat;
+struct signals;
+
+enum master_state { MASTER_STARTING, MASTER_SERVING, MASTER_DRAINING };
+
+/* Plain counters of the master; all only rise unless named a gauge. /stats and /metrics show them by these names. */
+struct master_counters {
+	uint64_t accepted;            /* connections taken from a listener */
+	uint64_t handed_off;          /* descriptors acknowledged by a worker */
+	uint64_t handed_again;        /* given to another worker after the first one died */
+	uint64_t refused_connections; /* over max_connections, or every worker full */
+	uint64_t refused_address;     /* over max_connections_per_address */
+	uint64_t accept_paused;       /* listeners left unpolled because descriptors ran out or no worker had credit */
+	uint64_t accept_errors;
+	uint64_t workers_started;
+	uint64_t workers_died;
+	uint64_t orders_refused;      /* a worker's queue was full */
+	uint64_t reloads;
+	uint64_t reloads_failed;
+};
+
+struct master {
+	struct config *config; /* in force */
+	struct log log;
+	struct loop *loop;
+	enum master_state state;
+	int exit_code;
+	uint64_t started_unix_ms;
+
+	struct ring *ring; /* the only writer */
+	unsigned worker_count;
+	struct seat *seats; /* [worker_count]; supervise.h */
+
+	struct accept *accept;
+	struct handoff *handoff;
+	struct signals *signals;
+	struct publish *publish; /* publish.h: events into the ring, the publish socket */
+	struct api *api;         /* api.h: questions to the workers */
+	struct admin *admin;     /* admin.h */
+
+	struct master_counters counters;
+};
+
+/* Gauges: clients by the master's own books (handed off and not yet closed, plus waiting), and those of one worker. */
+uint64_t master_connections(const struct master *m);
+
+/* The board of a worker (shm/board.h), valid for the master's whole life; zeroed when its worker is respawned. */
+struct board *master_board(const struct master *m, unsigned worker);
+
+/* True while that worker is started, has said READY and is not draining: it can be asked. */
+bool master_worker_serves(const struct master *m, unsigned worker);
+pid_t master_worker_pid(const struct master *m, unsigned worker);
+uint32_t master_worker_incarnation(const struct master *m, unsigned worker);
+
+#endif
