@@ -72,9 +72,7 @@ io_token_index(uint64_t token)
 }
 
 /* io_event.flags */
-#define IO_ENDED  \
-	UINT32_C( \
-	    1) /* nothing more comes of this operation: a watch must be re-armed */
+#define IO_ENDED UINT32_C(1) /* nothing more comes of this operation: a watch must be re-armed */
 
 /*
  * What io_reap hands out. `result` is, for a poll or a watch, the poll events that are true
