@@ -308,7 +308,7 @@ order_encode_connections(struct out *o, const struct order_connections *m)
 	put_u32(o, (uint32_t)m->count);
 	for (size_t i = 0; i < m->count; i++) {
 		put_address(o, &m->of[i].peer);
-		put_u16(o, m->of[i].port);
+		put_u32(o, m->of[i].peer_hash);
 	}
 }
 
@@ -318,10 +318,10 @@ order_decode_connections(struct slice packet, struct order_connections *m)
 	struct reader r = reader_open(packet, ORDER_CONNECTIONS);
 
 	m->first_serial = get_u64(&r);
-	m->count = get_count(&r, LIMIT_HANDOFF_BATCH, 18);
+	m->count = get_count(&r, LIMIT_HANDOFF_BATCH, 20);
 	for (size_t i = 0; i < m->count; i++) {
 		get_address(&r, &m->of[i].peer);
-		m->of[i].port = get_u16(&r);
+		m->of[i].peer_hash = get_u32(&r);
 	}
 	return reader_close(&r);
 }
@@ -459,7 +459,7 @@ order_encode_closed(struct out *o, const struct order_closed *m)
 	put_head(o, ORDER_CLOSED);
 	put_u32(o, (uint32_t)m->count);
 	for (size_t i = 0; i < m->count; i++)
-		put_address(o, &m->peers[i]);
+		put_u32(o, m->peer_hashes[i]);
 }
 
 int
@@ -467,9 +467,9 @@ order_decode_closed(struct slice packet, struct order_closed *m)
 {
 	struct reader r = reader_open(packet, ORDER_CLOSED);
 
-	m->count = get_count(&r, ORDER_CLOSED_MAX, 16);
+	m->count = get_count(&r, ORDER_CLOSED_MAX, 4);
 	for (size_t i = 0; i < m->count; i++)
-		get_address(&r, &m->peers[i]);
+		m->peer_hashes[i] = get_u32(&r);
 	return reader_close(&r);
 }
 

@@ -97,7 +97,7 @@ struct order_settings {
 
 struct order_connection {
 	struct order_address peer;
-	uint16_t port;
+	uint32_t peer_hash; /* the master's name for the address, echoed by ORDER_CLOSED: a slot has no room for 16 bytes */
 };
 
 struct order_connections {
@@ -144,7 +144,7 @@ struct order_taken {
 
 struct order_closed {
 	size_t count;
-	struct order_address peers[ORDER_CLOSED_MAX];
+	uint32_t peer_hashes[ORDER_CLOSED_MAX]; /* one for each connection that ended */
 };
 
 /* A piece of an encoded order_publish. */
