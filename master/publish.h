@@ -63,7 +63,7 @@ struct publish_counts {
 	uint64_t sessions;         /* accepted */
 	uint64_t sessions_refused; /* by publish_uids or by their number */
 	uint64_t sessions_stalled; /* closed: unread answers without progress */
-	uint64_t errors[ERROR_COUNT];
+	uint64_t errors[ERROR_CODES];
 };
 
 const struct publish_counts *publish_counts(const struct master *m);
