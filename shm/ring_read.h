@@ -1,0 +1,31 @@
+/*
+ * ring_read.h: reading the ring in order. Any process, over a read-only mapping; nothing here ever waits or stores
+ * into the ring, loops without bound, or reads outside it, whatever bytes it finds.
+ *
+ * Copy, then validate: bytes are copied into the caller's buffer first, then `intent` tells whether the writer may have been
+ * there meanwhile. Only what is in the caller's buffer after RING_OK may be used.
+ */
+#ifndef SHM_RING_READ_H
+#define SHM_RING_READ_H
+
+#include "shm/ring.h"
+
+/* End of what is published (acquire): everything below it may be read. Also the position of "now". */
+uint64_t ring_read_tail(const struct ring *r);
+
+/* Position of the oldest record kept (or the tail): where a reader that wants everything, or was lapped, begins. */
+uint64_t ring_read_oldest(const struct ring *r);
+
+/*
+ * Copies the head of the record at (or, over a pad, after) the position: header, links, names, type; no attributes, no data.
+ * A buffer of RECORD_HEAD_BYTES_MAX always suffices. RING_OK; RING_NONE at the tail; RING_LAPPED; RING_CORRUPT;
+ * RING_NEED with record->head_length.
+ */
+enum ring_result ring_read_peek(
+    const struct ring *r, uint64_t position, void *buffer, size_t cap, struct record *record);
+
+/* Copies the whole record and checks its checksums. Results as above; RING_NEED with record->length. */
+enum ring_result ring_read_copy(
+    const struct ring *r, uint64_t position, void *buffer, size_t cap, struct record *record);
+
+#endif
