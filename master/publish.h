@@ -8,6 +8,10 @@
  *
  * The socket's sessions (publish_session.h) speak HTTP/1.1; what they ask for besides publishing is in api.h and stats.h.
  * struct master owns a struct publish as m->publish; NULL before publish_start and after publish_stop.
+ *
+ * What this relies on in master.h: m->ring is a struct ring_write * (shm/ring_write.h), and
+ *	const struct doorbell_sleeper *master_sleepers(const struct master *m, size_t *count);
+ * names the board and bell of every worker that runs (NULL boards are skipped), as doorbell_ring wants them.
  */
 #ifndef MASTER_PUBLISH_H
 #define MASTER_PUBLISH_H
