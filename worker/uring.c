@@ -134,7 +134,10 @@ explain(int error, char *text, size_t size)
 	return -error;
 }
 
-/* Closes the ring to everything but what this file asks of it. 0 or a negative errno. */
+/*
+ * Closes the ring to everything but what this file asks of it. 0 or a negative errno. The shared
+ * liburing 2.3 does not export its functions for these two, although its header declares them.
+ */
 static int
 restrict_ring(struct io_uring *ring)
 {
@@ -148,10 +151,12 @@ restrict_ring(struct io_uring *ring)
 	}
 	rules[sizeof operations].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
 	rules[sizeof operations].sqe_flags = IOSQE_CQE_SKIP_SUCCESS;
-	int result = io_uring_register_restrictions(ring, rules, sizeof operations + 1);
+	unsigned fd = (unsigned)ring->ring_fd;
+	int result =
+	    io_uring_register(fd, IORING_REGISTER_RESTRICTIONS, rules, sizeof operations + 1);
 	if (result < 0)
 		return result;
-	return io_uring_enable_rings(ring);
+	return io_uring_register(fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
 static void
