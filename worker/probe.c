@@ -1,7 +1,7 @@
 /*
  * probe.c: a small ring of the worker's own making, and a question each for what the worker relies
- * on. A question that is answered wrongly names the behaviour, because a kernel that answers wrongly
- * would corrupt streams in silence (see worker/uring.c on short sends).
+ * on. A question that is answered wrongly names the behaviour, because a kernel that answers
+ * wrongly would corrupt streams in silence (see worker/uring.c on short sends).
  */
 #include "worker/probe.h"
 
@@ -39,7 +39,7 @@ next_event(struct probe *p, int timeout_ms, struct io_event *event)
 	return io_reap(&p->io, event, 1) == 1;
 }
 
-/* A send that goes out whole is silent, one that does not tells how far it came, as does the next. */
+/* A send that goes out whole is silent; one that does not tells how far it came. */
 static const char *
 ask_sends(struct probe *p)
 {

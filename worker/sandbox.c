@@ -1,14 +1,14 @@
 /*
- * sandbox.c: a seccomp filter written out by hand, from the table below. Called once by the worker's
- * start; nothing here holds between calls.
+ * sandbox.c: a seccomp filter written out by hand, from the table below. Called once by the
+ * worker's start; nothing here holds between calls.
  *
  *   architecture is ours?  no -> EPERM (32-bit calls have numbers of their own; x32 matches none)
  *   for each rule: number? no -> next rule
  *                  yes -> argument as it must be? ALLOW : EPERM
  *   EPERM
  *
- * A rule without a condition costs nothing at run time: the kernel notes at installation that such a
- * call is always allowed, and skips the filter.
+ * A rule without a condition costs nothing at run time: the kernel notes at installation that such
+ * a call is always allowed, and skips the filter.
  */
 #include "worker/sandbox.h"
 
@@ -22,6 +22,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -131,7 +132,7 @@ answer(struct program *program, uint32_t action)
 	program->step[program->steps++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action);
 }
 
-/* One rule; the accumulator holds the call's number before and, where the rule is another's, after. */
+/* One rule. The accumulator holds the call's number, and still does where the rule is another's. */
 static void
 add_rule(struct program *program, const struct rule *rule)
 {
