@@ -6,7 +6,8 @@
  *     -N          the last N of each channel, merged by id             CURSOR_LAST
  *     <Unix ms>   from this time on, inclusive                         CURSOR_TIME
  *     (absent)    from now on                                          CURSOR_NOW
- *     (malformed Last-Event-ID)  nobody knows: all that is kept, with a gap told         CURSOR_UNKNOWN
+ *
+ * A malformed Last-Event-ID is CURSOR_UNKNOWN: all that is kept, with a gap told.
  */
 #ifndef PROTO_CURSOR_H
 #define PROTO_CURSOR_H
@@ -16,7 +17,7 @@
 
 #include "proto/slice.h"
 
-#define CURSOR_MS_MIN UINT64_C(100000000000) /* 1973; a smaller number was most likely meant in seconds */
+#define CURSOR_MS_MIN UINT64_C(100000000000) /* 1973; what is less was most likely meant in seconds */
 
 enum cursor_kind {
 	CURSOR_NOW,
@@ -29,15 +30,20 @@ enum cursor_kind {
 
 struct cursor {
 	enum cursor_kind kind;
-	uint32_t count; /* CURSOR_LAST: N, at least 1; more than fits counts as the largest that does */
-	uint64_t id;    /* events newer than this: CURSOR_ID; also set for CURSOR_TIME (the last id before that time); else 0 */
+	uint32_t count; /* CURSOR_LAST: N, at least 1; one that does not fit becomes the largest */
+	uint64_t id;    /* CURSOR_ID; CURSOR_TIME: the last id before that time; else 0 */
 	uint64_t ms;    /* CURSOR_TIME */
 };
 
-/* Parses `after`. Returns NULL, or what is wrong in words for the client (the code is bad_after). */
+/*
+ * Parses `after`. Returns NULL, or what is wrong in words for the client (the code is bad_after).
+ */
 const char *cursor_parse(struct slice text, struct cursor *cursor);
 
-/* Parses a Last-Event-ID, which never fails: an id gives CURSOR_ID, empty gives CURSOR_NOW, all else CURSOR_UNKNOWN. */
+/*
+ * Parses a Last-Event-ID, which never fails: an id gives CURSOR_ID, empty gives CURSOR_NOW, all
+ * else CURSOR_UNKNOWN.
+ */
 void cursor_parse_last_event_id(struct slice text, struct cursor *cursor);
 
 #endif

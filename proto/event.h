@@ -1,10 +1,12 @@
 /*
- * event.h: one event: from what publishers send to its canonical form, and to the JSON object that clients see.
+ * event.h: one event: from what publishers send to its canonical form, and to the JSON object that
+ * clients see.
  *
- * Canonical form: a JSON string and a text are the same event (EVENT_TEXT, unescaped); any other JSON value is kept byte for
- * byte without the white space around it; absent data is the JSON value null; data64 and other bodies are EVENT_BINARY. All slices of a
- * struct event point into the input or, where something had to be unescaped or decoded, into the caller's scratch; they
- * live as long as both. A scratch of the input's length is always enough.
+ * Canonical form: a JSON string and a text are the same event (EVENT_TEXT, unescaped); any other
+ * JSON value is kept byte for byte without the white space around it; absent data is the JSON value
+ * null; data64 and other bodies are EVENT_BINARY. All slices of a struct event point into the input
+ * or, where something had to be unescaped or decoded, into the caller's scratch; they live as long
+ * as both. A scratch of the input's length is always enough.
  *
  * Sizes of data are the caller's business (max_event_bytes); all else of an event is checked here.
  */
@@ -36,7 +38,10 @@ struct event {
 	struct slice channels[LIMIT_EVENT_CHANNELS];
 };
 
-/* Why something was refused: the error word, the place in the JSON text ("[3].channel", "" for the whole), and words for a human. */
+/*
+ * Why something was refused: the error word, the place in the JSON text ("[3].channel", "" for the
+ * whole), and words for a human.
+ */
 struct event_fault {
 	enum error_code code;
 	char path[48];
@@ -51,17 +56,23 @@ bool event_add_channel(struct event *event, struct slice name, struct event_faul
 bool event_set_type(struct event *event, struct slice type, struct event_fault *fault);
 bool event_set_key(struct event *event, struct slice key, struct event_fault *fault);
 
-/* How the bytes of a body become data when the channel is named elsewhere (`POST /publish?channel=x`, `POST /events?channel=x`). */
+/*
+ * How the bytes of a body become data when the channel is named elsewhere (`POST
+ * /publish?channel=x`, `POST /events?channel=x`).
+ */
 enum event_body {
 	EVENT_BODY_JSON,   /* application/json, +json */
 	EVENT_BODY_TEXT,   /* text/... */
 	EVENT_BODY_GUESS,  /* no type, or form: text if it is UTF-8, else binary */
 	EVENT_BODY_BINARY, /* anything else */
 };
-bool event_set_body(struct event *event, enum event_body how, struct slice body, struct out *scratch,
-    struct event_fault *fault);
+bool event_set_body(struct event *event, enum event_body how, struct slice body,
+    struct out *scratch, struct event_fault *fault);
 
-/* Parses one envelope {"channel","type","data" or "data64","key"}; unknown members are ignored, of repeated ones the last counts. */
+/*
+ * Parses one envelope {"channel","type","data" or "data64","key"}; unknown members are ignored, of
+ * repeated ones the last counts.
+ */
 bool event_parse_envelope(struct event *event, struct slice text, struct out *scratch,
     struct event_fault *fault);
 
@@ -74,11 +85,17 @@ struct event_batch {
 };
 bool event_batch_open(struct event_batch *batch, struct slice body, struct event_fault *fault);
 
-/* Returns 1 and the next event, 0 after the last, -1 with the fault (its path begins with "[index]" in an array). */
+/*
+ * Returns 1 and the next event, 0 after the last, -1 with the fault (its path begins with "[index]"
+ * in an array).
+ */
 int event_batch_next(struct event_batch *batch, struct event *event, struct out *scratch,
     struct event_fault *fault);
 
-/* Parses form fields (application/x-www-form-urlencoded): channel (repeatable), data (text), type, key; others are ignored. */
+/*
+ * Parses form fields (application/x-www-form-urlencoded): channel (repeatable), data (text), type,
+ * key; others are ignored.
+ */
 bool event_parse_form(struct event *event, struct slice body, struct out *scratch,
     struct event_fault *fault);
 
@@ -94,11 +111,15 @@ const char *event_type_fault(struct slice type);
 void event_render(struct out *o, const struct event *event, struct slice channel);
 
 /*
- * Appends the data alone as JSON text, as the "data" of an event object: JSON as it is, text as a string. For binary a string of base64.
+ * Appends the data alone as JSON text, as the "data" of an event object: JSON as it is, text as a
+ * string. For binary a string of base64.
  */
 void event_render_data(struct out *o, enum event_kind kind, struct slice data);
 
-/* What a client receives: an event object to id, one channel, type, kind and data (unescaped, decoded). False: not an event object. */
+/*
+ * What a client receives: an event object to id, one channel, type, kind and data (unescaped,
+ * decoded). False: not an event object.
+ */
 bool event_parse_object(struct event *event, struct slice text, struct out *scratch);
 
 #endif

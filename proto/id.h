@@ -1,8 +1,9 @@
 /*
  * id.h: event ids as text.
  *
- * An id is 64 bits: Unix time in milliseconds << 16 | counter. As text it is "<13 digits>-<5 digits>", so that ids sort as strings
- * (until the year 2286, when the first part grows a digit). Parsing also takes the parts without their padding.
+ * An id is 64 bits: Unix time in milliseconds << 16 | counter. As text it is "<13 digits>-<5
+ * digits>", so that ids sort as strings (until the year 2286, when the first part grows a digit).
+ * Parsing also takes the parts without their padding.
  */
 #ifndef PROTO_ID_H
 #define PROTO_ID_H

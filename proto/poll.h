@@ -28,7 +28,10 @@ struct poll_gap {
 void poll_render_suffix(struct out *o, uint64_t next, bool more, const struct poll_gap *gaps,
     uint32_t gap_count);
 
-/* The body's bytes, given the bytes of all event objects without commas, how many they are, and the suffix's bytes. */
+/*
+ * The body's bytes, given the bytes of all event objects without commas, how many they are, and the
+ * suffix's bytes.
+ */
 size_t poll_length(size_t event_bytes, uint32_t event_count, size_t suffix_len);
 
 /* A received answer: walk `events` with event_parse_object, `gaps` with poll_parse_gap. */

@@ -1,6 +1,7 @@
 /*
- * rule.h: the channel rules of the configuration: who may subscribe to a channel and publish to it, and what happens to a
- * client that the ring has lapped. The first rule that matches counts; a channel that none matches is closed.
+ * rule.h: the channel rules of the configuration: who may subscribe to a channel and publish to it,
+ * and what happens to a client that the ring has lapped. The first rule that matches counts; a
+ * channel that none matches is closed.
  */
 #ifndef PROTO_RULE_H
 #define PROTO_RULE_H
@@ -38,7 +39,9 @@ bool rule_matches(struct slice match, struct slice channel);
 /* What is wrong with a pattern, in words, or NULL. */
 const char *rule_match_fault(struct slice match);
 
-/* The words of the configuration: anyone, token, nobody; gap, close, latest. False: no such word. */
+/*
+ * The words of the configuration: anyone, token, nobody; gap, close, latest. False: no such word.
+ */
 bool rule_parse_who(struct slice word, enum rule_who *who);
 bool rule_parse_lag(struct slice word, enum rule_lag *lag);
 
