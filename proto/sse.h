@@ -10,8 +10,8 @@
  * No bytes of the data can leave their field: CR, LF and CRLF in it each begin a new data line, and
  * the one space after the colon is always written, so that one in the data survives. What a client
  * sees is the data with CR and CRLF turned into LF. Types, ops and ids are checked when an event is
- * published; should one hold CR, LF or NUL all the same, it is cut there. Everything is appended
- * whole or not at all; render to an out of capacity 0 to learn the length.
+ * published; should one hold CR, LF or NUL all the same, it is cut there. Rendering to an out of
+ * capacity 0 tells the length.
  */
 #ifndef PROTO_SSE_H
 #define PROTO_SSE_H

@@ -28,6 +28,7 @@ struct sse_parser {
 	size_t next_id_len; /* becomes the last event id at the next blank line */
 	size_t last_id_len; /* what to reconnect with */
 	int64_t retry_ms;   /* the newest, at most UINT32_MAX, or SSE_PARSER_NO_RETRY */
+	bool next_id_set;   /* an id line came since the last blank line; next_id may be empty */
 	bool after_cr;      /* the byte before was CR: an LF now belongs to it */
 	bool first_line;    /* a byte order mark may still come */
 	bool comment;       /* the line being read is one: it is not kept */
