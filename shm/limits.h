@@ -26,6 +26,8 @@
 #define LIMIT_RING_BYTES_MAX (UINT64_C(16) << 30) /* distances between records are u32 in units of 8 bytes */
 #define LIMIT_EVENT_BYTES_DEFAULT LIMIT_KIB(256)  /* data as stored */
 #define LIMIT_PUBLISH_BYTES_DEFAULT LIMIT_MIB(8)  /* one request */
+#define LIMIT_EVENT_BYTES_MAX LIMIT_MIB(64)       /* a worker renders an event as a whole */
+#define LIMIT_PUBLISH_BYTES_MAX LIMIT_MIB(1024)
 #define LIMIT_RING_EVENT_SHARE 4                  /* an event takes at most a quarter of the ring */
 
 /* Processes. */
