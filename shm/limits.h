@@ -51,6 +51,19 @@
 #define LIMIT_POLL_EVENTS_MAX 1000
 #define LIMIT_POLL_BYTES LIMIT_MIB(1) /* an answer, but always at least one event */
 
+/* Publish socket. */
+#define LIMIT_PUBLISH_SESSIONS 1024          /* connections of applications; more are answered 503 */
+#define LIMIT_PUBLISH_HEAD_BYTES LIMIT_KIB(16)
+#define LIMIT_PUBLISH_READ_BYTES LIMIT_KIB(256)   /* one read; a socket's buffer holds about 200 KiB */
+#define LIMIT_PUBLISH_UNSENT_BYTES LIMIT_KIB(256) /* answers that wait for their reader; from here on we stop reading */
+#define LIMIT_PUBLISH_BATCH_EVENTS 10000     /* of one array: some 10 ms of the master's time */
+#define LIMIT_PUBLISH_STALL_S 30             /* unread answers without progress */
+#define LIMIT_PUBLISH_LINGER_MS 2000         /* for a client that still writes after an answer that closes */
+#define LIMIT_ADMIN_SESSIONS 64
+#define LIMIT_ADMIN_IDLE_S 10
+#define LIMIT_API_ROWS_DEFAULT 100
+#define LIMIT_API_ROWS_MAX 1000
+
 static_assert(LIMIT_RING_BYTES_MAX / 8 <= UINT32_MAX, "a distance in 8-byte units must fit 32 bits");
 static_assert(LIMIT_EVENT_BYTES_DEFAULT <= LIMIT_RING_BYTES_DEFAULT / LIMIT_RING_EVENT_SHARE, "the default event fits the default ring");
 
