@@ -1,5 +1,6 @@
 /*
- * address.h: IP addresses and ranges as 16 bytes, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2), to and from text.
+ * address.h: IP addresses and ranges as 16 bytes, IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2), to
+ * and from text.
  */
 #ifndef PROTO_ADDRESS_H
 #define PROTO_ADDRESS_H
@@ -22,7 +23,10 @@ struct address_range {
 struct address address_of_ipv4(const uint8_t bytes[4]);
 struct address address_of_ipv6(const uint8_t bytes[16]);
 
-/* Reads "192.0.2.1" (four decimals, no leading zeros) or IPv6 text without brackets or zone (RFC 4291, 2.2). */
+/*
+ * Reads "192.0.2.1" (four decimals, no leading zeros) or IPv6 text without brackets or zone (RFC
+ * 4291, 2.2).
+ */
 bool address_parse(struct address *address, struct slice text);
 
 /* Reads an address, or "address/bits". Bits of the address past the prefix are cleared. */

@@ -62,7 +62,10 @@ error_is_temporary(enum error_code code)
 	return status == 429 || status == 500 || status == 503;
 }
 
-/* Length of the UTF-8 sequence that begins at s (RFC 3629, 4: no surrogates, no overlong forms), or 0. */
+/*
+ * Length of the UTF-8 sequence that begins at s (RFC 3629, 4: no surrogates, no overlong forms),
+ * or 0.
+ */
 static size_t
 sequence_len(const unsigned char *s, size_t len)
 {
@@ -92,7 +95,10 @@ sequence_len(const unsigned char *s, size_t len)
 	return need;
 }
 
-/* Messages quote what a stranger sent (an Origin, a channel name), so nothing about their bytes is taken for granted. */
+/*
+ * Messages quote what a stranger sent (an Origin, a channel name), so nothing about their bytes is
+ * taken for granted.
+ */
 static void
 append_escaped(struct out *out, struct slice text)
 {

@@ -1,8 +1,8 @@
 /*
  * error.h: the error codes of the wire contract: their words, their HTTP statuses, and their JSON.
  *
- * The same codes serve HTTP, NDJSON and WebSocket. One table (error.c) says what each is called and which status it
- * has; nothing else in ringcast spells an error word.
+ * The same codes serve HTTP, NDJSON and WebSocket. One table (error.c) says what each is called
+ * and which status it has; nothing else in ringcast spells an error word.
  */
 #ifndef PROTO_ERROR_H
 #define PROTO_ERROR_H
@@ -48,18 +48,21 @@ const char *error_word(enum error_code code);
 unsigned error_status(enum error_code code);
 
 /*
- * True for what may be gone when the client asks again (429, 500, 503). An SSE client must then not see the status,
- * because EventSource gives up for ever on anything but 200.
+ * True for what may be gone when the client asks again (429, 500, 503). An SSE client must then
+ * not see the status, because EventSource gives up for ever on anything but 200.
  */
 bool error_is_temporary(enum error_code code);
 
 /*
- * Appends `{"error":{"code":"word","message":"text"}}`. The message may be any bytes: it is escaped, and bytes
- * that are not UTF-8 become '?' each, so that the result is always valid JSON.
+ * Appends `{"error":{"code":"word","message":"text"}}`. The message may be any bytes: it is
+ * escaped, and bytes that are not UTF-8 become '?' each, so that the result is always valid JSON.
  */
 void error_json(struct out *out, enum error_code code, struct slice message);
 
-/* Appends only the pair `"code":"word","message":"text"`, for objects that carry more (an op, a line, a path). */
+/*
+ * Appends only the pair `"code":"word","message":"text"`, for objects that carry more (an op, a
+ * line, a path).
+ */
 void error_members(struct out *out, enum error_code code, struct slice message);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * http_body.h: the body of a request or reply, decoded as its bytes arrive (RFC 9112, 6.3 and 7.1).
  *
- * The state is a few words; the input may be cut anywhere. Data is never copied: each step yields a slice of the input.
+ * The state is a few words; the input may be cut anywhere. Data is never copied: each step yields
+ * a slice of the input.
  *
  *	while (!http_body_complete(&body)) {
  *		ptrdiff_t n = http_body_next(&body, input, &data);
@@ -38,19 +39,23 @@ struct http_body {
 };
 
 /*
- * Begins a body. total_max: bytes of data accepted, UINT64_MAX for an upload without end. Returns 0, or
- * HTTP_BODY_TOO_LARGE if content_length (of HTTP_FRAMING_LENGTH) is already more.
+ * Begins a body. total_max: bytes of data accepted, UINT64_MAX for an upload without end. Returns
+ * 0, or HTTP_BODY_TOO_LARGE if content_length (of HTTP_FRAMING_LENGTH) is already more.
  */
 int http_body_start(
     struct http_body *body, enum http_framing framing, uint64_t content_length, uint64_t total_max);
 
 /*
- * Takes some of the input (>0: how much) and yields the data found, which may be empty. 0: the input is empty, or the body
- * is complete. Below 0: an enum http_body_error; the body is then of no further use. Call again with the rest.
+ * Takes some of the input (>0: how much) and yields the data found, which may be empty. 0: the
+ * input is empty, or the body is complete. Below 0: an enum http_body_error; the body is then of
+ * no further use. Call again with the rest.
  */
 ptrdiff_t http_body_next(struct http_body *body, struct slice input, struct slice *data);
 
-/* True once the last byte of the body was taken. Never for HTTP_FRAMING_UNTIL_CLOSE: the close is its end. */
+/*
+ * True once the last byte of the body was taken. Never for HTTP_FRAMING_UNTIL_CLOSE: the close is
+ * its end.
+ */
 bool http_body_complete(const struct http_body *body);
 
 /* The contract's code of an enum http_body_error, and a sentence for the message. */

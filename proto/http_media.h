@@ -1,5 +1,6 @@
 /*
- * http_media.h: what a Content-Type means to ringcast (the contract's table of bodies), and what an Accept asks for.
+ * http_media.h: what a Content-Type means to ringcast (the contract's table of bodies), and what
+ * an Accept asks for.
  */
 #ifndef PROTO_HTTP_MEDIA_H
 #define PROTO_HTTP_MEDIA_H
@@ -7,23 +8,24 @@
 #include "proto/http.h"
 
 enum http_media {
-	HTTP_MEDIA_NONE, /* no Content-Type, or an empty one */
-	HTTP_MEDIA_JSON, /* application/json, and any type with the suffix +json */
-	HTTP_MEDIA_TEXT, /* text/... */
-	HTTP_MEDIA_FORM, /* application/x-www-form-urlencoded: what curl -d says, whatever it sends */
-	HTTP_MEDIA_NDJSON,    /* application/x-ndjson */
-	HTTP_MEDIA_MULTIPART, /* multipart/...: 415 everywhere */
-	HTTP_MEDIA_OTHER,     /* any other type: binary */
-	HTTP_MEDIA_BAD_CHARSET, /* JSON, text, form or NDJSON in a charset other than UTF-8 (or US-ASCII): 415 */
-	HTTP_MEDIA_MALFORMED, /* not type/subtype: 415 */
+	HTTP_MEDIA_NONE,        /* no Content-Type, or an empty one */
+	HTTP_MEDIA_JSON,        /* application/json, and any type with the suffix +json */
+	HTTP_MEDIA_TEXT,        /* text/... */
+	HTTP_MEDIA_FORM,        /* application/x-www-form-urlencoded: curl -d says so */
+	HTTP_MEDIA_NDJSON,      /* application/x-ndjson */
+	HTTP_MEDIA_MULTIPART,   /* multipart/...: 415 everywhere */
+	HTTP_MEDIA_OTHER,       /* any other type: binary */
+	HTTP_MEDIA_BAD_CHARSET, /* one of the texts, but not in UTF-8: 415 */
+	HTTP_MEDIA_MALFORMED,   /* not type/subtype: 415 */
 };
 
 /* Reads a Content-Type (RFC 9110, 8.3), without regard to case. */
 enum http_media http_media_of(struct slice content_type);
 
 /*
- * True if an Accept list names the media type itself ("text/event-stream") with a weight above 0. Wildcards do not count:
- * every client says that it takes anything, only an SSE client names its type.
+ * True if an Accept list names the media type itself ("text/event-stream") with a weight above 0.
+ * Wildcards do not count: every client says that it takes anything, only an SSE client names its
+ * type.
  */
 bool http_media_accepts(struct slice accept, struct slice type);
 

@@ -1,5 +1,6 @@
 /*
- * http_reply.h: the head of an HTTP/1 answer, for clients: the command line, and the clients of the tests.
+ * http_reply.h: the head of an HTTP/1 answer, for clients: the command line, and the clients of
+ * the tests.
  *
  * As strict as http_request.h and in the same manner: slices into the input, nothing copied.
  */
@@ -22,8 +23,8 @@ struct http_reply {
 	struct slice reason; /* may be empty */
 
 	/*
-	 * By RFC 9112, 6.3, as if the request was neither HEAD nor CONNECT (there the caller knows better): NONE for 1xx,
-	 * 204 and 304.
+	 * By RFC 9112, 6.3, as if the request was neither HEAD nor CONNECT (there the caller knows
+	 * better): NONE for 1xx, 204 and 304.
 	 */
 	enum http_framing framing;
 	uint64_t content_length;   /* with LENGTH */
@@ -32,7 +33,10 @@ struct http_reply {
 	struct slice fields;       /* all field lines, for http_field_next */
 };
 
-/* Like http_request_parse: >0 length of the head, 0 more bytes needed, <0 an enum http_reply_error. */
+/*
+ * Like http_request_parse: >0 length of the head, 0 more bytes needed, <0 an enum
+ * http_reply_error.
+ */
 ptrdiff_t http_reply_parse(
     struct http_reply *reply, struct slice input, size_t last_len, size_t head_bytes_max);
 

@@ -1,18 +1,19 @@
 /*
  * http_request.h: the head of an HTTP/1.0 or 1.1 request, parsed strictly (RFC 9112).
  *
- * Strict, because ringcast stands behind proxies that may read the same bytes differently: what two readers could
- * understand in two ways is an error, after which the caller answers and closes. Line ends are CRLF only; see the
- * table of vectors in tests/unit/proto/http_request_test.c.
+ * Strict, because ringcast stands behind proxies that may read the same bytes differently: what
+ * two readers could understand in two ways is an error, after which the caller answers and closes.
+ * Line ends are CRLF only; see the table of vectors in tests/unit/proto/http_request_test.c.
  *
- * Nothing is copied: every slice of the result lies in the input (or is a literal) and lives as long as it. A caller that
- * reads more bytes parses again from the start of the head.
+ * Nothing is copied: every slice of the result lies in the input (or is a literal) and lives as
+ * long as it. A caller that reads more bytes parses again from the start of the head.
  */
 #ifndef PROTO_HTTP_REQUEST_H
 #define PROTO_HTTP_REQUEST_H
 
 #include "proto/error.h"
 #include "proto/http.h"
+#include "proto/http_head.h"
 
 /* The fields that ringcast looks at: found in the one pass, indexes of http_request.known. */
 enum http_request_field {
@@ -43,24 +44,24 @@ enum http_request_field {
 	HTTP_REQUEST_FIELDS /* how many */
 };
 
-/* What http_request_parse answers below 0. After any of them the connection cannot go on: answer and close. */
+/*
+ * What http_request_parse answers below 0. After any of them the connection cannot go on: answer
+ * and close.
+ */
 enum http_request_error {
 	HTTP_REQUEST_BAD_LINE = -1,    /* not "METHOD target HTTP/x.y", or the method is no token */
-	HTTP_REQUEST_BAD_TARGET = -2,  /* neither origin-form, absolute-form nor "*" with OPTIONS */
+	HTTP_REQUEST_BAD_TARGET = -2,  /* not origin-form, absolute-form, or "*" with OPTIONS */
 	HTTP_REQUEST_BAD_VERSION = -3, /* neither HTTP/1.0 nor HTTP/1.1 */
-	HTTP_REQUEST_BAD_LINE_END = -4,       /* CR without LF, or LF without CR */
-	HTTP_REQUEST_BAD_FIELD_NAME = -5,     /* empty, no token, or white space before the colon */
-	HTTP_REQUEST_BAD_FIELD_VALUE = -6,    /* a control character */
-	HTTP_REQUEST_FOLDED = -7,             /* a line that begins with white space (obs-fold) */
-	HTTP_REQUEST_BAD_HOST = -8,           /* missing, twice, or malformed */
-	HTTP_REQUEST_BAD_CONTENT_LENGTH = -9, /* twice, a list, not a plain number */
-	HTTP_REQUEST_BAD_TRANSFER_ENCODING =
-	    -10, /* other than one "chunked"; with Content-Length; with HTTP/1.0 */
-	HTTP_REQUEST_REPEATED_FIELD =
-	    -11, /* a field twice that has one value (Origin, Authorization, ...) */
-	HTTP_REQUEST_URI_TOO_LONG = -12, /* the limit was reached within the request line */
-	HTTP_REQUEST_HEADERS_TOO_LARGE =
-	    -13, /* the limit was reached after it, or too many fields */
+	HTTP_REQUEST_BAD_LINE_END = HTTP_HEAD_BAD_LINE_END, /* CR without LF, or LF without CR */
+	HTTP_REQUEST_BAD_FIELD_NAME = HTTP_HEAD_BAD_NAME,   /* no token; a space before the colon */
+	HTTP_REQUEST_BAD_FIELD_VALUE = HTTP_HEAD_BAD_VALUE, /* a control character */
+	HTTP_REQUEST_FOLDED = HTTP_HEAD_FOLDED,   /* a line that begins with white space */
+	HTTP_REQUEST_BAD_HOST = -8,               /* missing, twice, or malformed */
+	HTTP_REQUEST_BAD_CONTENT_LENGTH = -9,     /* twice, a list, not a plain number */
+	HTTP_REQUEST_BAD_TRANSFER_ENCODING = -10, /* not just chunked, or with a length, in 1.0 */
+	HTTP_REQUEST_REPEATED_FIELD = -11,        /* twice what has one value, such as Origin */
+	HTTP_REQUEST_URI_TOO_LONG = -12,          /* the limit fell within the request line */
+	HTTP_REQUEST_HEADERS_TOO_LARGE = -13,     /* the limit fell after it; too many fields */
 };
 
 struct http_request_options {
@@ -74,8 +75,10 @@ struct http_request {
 	struct slice target; /* as sent */
 	struct slice path;   /* raw (not decoded), begins with '/'; "*" for OPTIONS * */
 	struct slice query;  /* raw, without the '?'; bytes NULL if there is no '?' */
-	struct slice
-	    host; /* "host[:port]" that counts: of an absolute-form target, else of Host; bytes NULL if none */
+	/*
+	 * The "host[:port]" that counts: an absolute-form target's, else Host; bytes NULL if none.
+	 */
+	struct slice host;
 	enum http_scheme scheme; /* of an absolute-form target, else unknown */
 	unsigned minor;          /* HTTP/1.minor: 0 or 1 */
 
@@ -83,24 +86,25 @@ struct http_request {
 	uint64_t content_length;   /* with LENGTH (may be 0) */
 	bool keep_alive;           /* HTTP/1.1 without "Connection: close" */
 	bool expect_continue;      /* send "100 Continue" before reading the body */
-	bool upgrade_websocket;    /* GET, HTTP/1.1, "Connection: upgrade", "Upgrade: websocket" */
+	bool upgrade_websocket;    /* GET, "Connection: upgrade", "Upgrade: websocket", HTTP/1.1 */
 
 	struct slice fields; /* all field lines, for http_field_next */
+	uint32_t repeated;   /* a bit for each of known[] that came on several lines */
 	/*
-	 * By enum http_request_field: bytes NULL if absent; the first line's value where lists are spread over lines
-	 * (then use http_request_list_next), the last one's for Last-Event-ID.
+	 * By enum http_request_field: bytes NULL if absent; of several lines the first (lists go on
+	 * in http_request_list_next), of Last-Event-ID the last.
 	 */
 	struct slice known[HTTP_REQUEST_FIELDS];
 };
 
 /*
- * Parses a request head at the start of input. Returns the length of the head (>0), 0 if more bytes are needed, or an
- * enum http_request_error. One empty line before the request is skipped, and counted (RFC 9112, 2.2). *request is only
- * meaningful after >0.
+ * Parses a request head at the start of input. Returns the length of the head (>0), 0 if more
+ * bytes are needed, or an enum http_request_error. One empty line before the request is skipped,
+ * and counted (RFC 9112, 2.2). *request is only meaningful after >0.
  *
- * last_len: how much of this same input the previous call saw, when it answered 0; else 0. Then only the new bytes are
- * searched for the end of the head, so that a client that drips costs linear time (errors in an incomplete head may then be
- * found only at its end).
+ * last_len: how much of this same input the previous call saw, when it answered 0; else 0. Then
+ * only the new bytes are searched for the end of the head, so that a client that drips costs
+ * linear time (errors in an incomplete head may then be found only at its end).
  */
 ptrdiff_t http_request_parse(struct http_request *request, struct slice input, size_t last_len,
     const struct http_request_options *options);

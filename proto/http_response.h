@@ -1,8 +1,9 @@
 /*
  * http_response.h: writes the heads of answers, whole error answers, and chunks, into a struct out.
  *
- * A caller fills a struct http_response (zeroed: `{.status = 200, ...}`) and asks for the head. Field values are written
- * as given, except that control characters become '?': nothing that a client sent can begin a line of ours.
+ * A caller fills a struct http_response (zeroed: `{.status = 200, ...}`) and asks for the head.
+ * Field values are written as given, except that control characters become '?': nothing that a
+ * client sent can begin a line of ours.
  */
 #ifndef PROTO_HTTP_RESPONSE_H
 #define PROTO_HTTP_RESPONSE_H
@@ -23,12 +24,11 @@ struct http_response_cors {
 
 struct http_response {
 	unsigned status;
-	enum http_framing
-	    framing; /* LENGTH: Content-Length; CHUNKED: Transfer-Encoding; NONE and UNTIL_CLOSE: neither */
-	uint64_t content_length; /* with LENGTH */
-	bool close;              /* Connection: close */
-	bool head_only;          /* the request was HEAD: error answers then leave the body out */
-	unsigned retry_after_s;  /* 0: none */
+	enum http_framing framing; /* NONE and UNTIL_CLOSE write no field */
+	uint64_t content_length;   /* with LENGTH */
+	bool close;                /* Connection: close */
+	bool head_only;            /* the request was HEAD: error answers then leave the body out */
+	unsigned retry_after_s;    /* 0: none */
 	/* Each left out when empty. */
 	struct slice content_type;
 	struct slice cache_control;
@@ -44,21 +44,25 @@ struct http_response {
 void http_response_head(struct out *out, const struct http_response *response);
 
 /*
- * Appends a whole error answer: head, and `{"error":{...}}` with Cache-Control: no-store. status, framing,
- * content_length and content_type come from the code; 401 gets `WWW-Authenticate: Bearer`, 426 `Upgrade: websocket`, and
- * 429 and 503 a Retry-After of 1, where the template has none. The rest is the template's (close, cors, date, allow, extra).
+ * Appends a whole error answer: head, and `{"error":{...}}` with Cache-Control: no-store. status,
+ * framing, content_length and content_type come from the code; 401 gets `WWW-Authenticate:
+ * Bearer`, 426 `Upgrade: websocket`, and 429 and 503 a Retry-After of 1, where the template has
+ * none. The rest is the template's (close, cors, date, allow, extra).
  */
 void http_response_error(struct out *out, const struct http_response *template,
     enum error_code code, struct slice message);
 
 /*
- * Appends a whole answer to a CORS preflight, 204, with the contract's methods, headers and max-age. cors, close and date
- * are the template's.
+ * Appends a whole answer to a CORS preflight, 204, with the contract's methods, headers and
+ * max-age. cors, close and date are the template's.
  */
 void http_response_preflight(
     struct out *out, const struct http_response *template, struct slice methods);
 
-/* Appends one chunk (RFC 9112, 7.1); nothing for empty data, because an empty chunk would end the body. */
+/*
+ * Appends one chunk (RFC 9112, 7.1); nothing for empty data, because an empty chunk would end the
+ * body.
+ */
 void http_response_chunk(struct out *out, struct slice data);
 
 /* Appends the last chunk and the empty trailer. */

@@ -1,8 +1,8 @@
 /*
  * origin.h: may a page of this origin talk to us? (the contract's "Origins"; RFC 6454)
  *
- * The defence against cross-site WebSocket hijacking and cross-site reading. Origins are compared whole, never by suffix
- * and never merely mirrored.
+ * The defence against cross-site WebSocket hijacking and cross-site reading. Origins are compared
+ * whole, never by suffix and never merely mirrored.
  */
 #ifndef PROTO_ORIGIN_H
 #define PROTO_ORIGIN_H
@@ -21,8 +21,8 @@ struct origin_request {
 	struct slice origin;
 	struct slice host; /* http_request.host */
 	struct slice sec_fetch_site;
-	enum http_scheme
-	    scheme; /* how the client reached us, if known: TLS of our own, or X-Forwarded-Proto of a trusted proxy */
+	/* How the client reached us, if known: TLS of our own, or a trusted X-Forwarded-Proto. */
+	enum http_scheme scheme;
 };
 
 enum origin_verdict {
@@ -56,7 +56,9 @@ struct slice origin_allow(enum origin_verdict verdict, struct slice origin);
 /* True if a configured text is an origin, scheme://host[:port] without path, or "null". */
 bool origin_is_valid(struct slice text);
 
-/* True for localhost, names under it, 127.0.0.0/8 and [::1]. host: without port, IPv6 in brackets. */
+/*
+ * True for localhost, names under it, 127.0.0.0/8 and [::1]. host: without port, IPv6 in brackets.
+ */
 bool origin_is_loopback(struct slice host);
 
 #endif
