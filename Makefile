@@ -98,3 +98,23 @@ $(foreach part,proto shm worker master,$(eval $(call unit_rule,$(part))))
 .PRECIOUS: $(OUT)/%.o
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+
+# ---- end to end and benchmarks -----------------------------------------------------------------
+
+TESTLIB := $(wildcard tests/lib/*.c)
+E2E := $(patsubst %.c,$(OUT)/%,$(wildcard tests/e2e/*.c))
+BENCH := $(patsubst %.c,$(OUT)/%,$(filter-out tests/bench/ring_bench.c,$(wildcard tests/bench/*.c)))
+
+$(OUT)/libtest.a: $(call objects,$(TESTLIB))
+$(OUT)/tests/e2e/%: $(OUT)/tests/e2e/%.o $(OUT)/libtest.a
+	$(LINK) -o $@ $^
+$(BENCH): $(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libtest.a
+	$(LINK) -o $@ $^ -luring -lm
+
+# E2E_SCALE=0.1 makes them shorter, for sanitizer builds.
+.PHONY: e2e bench
+e2e: $(PROGRAMS) $(E2E)
+	@failed=; for t in $(E2E); do echo "# $$t"; RINGCAST_BIN='$(OUT)' "$$t" || failed="$$failed $$t"; done; \
+	   test -z "$$failed" || { echo "# failed:$$failed"; exit 1; }
+bench: $(PROGRAMS) $(BENCH)
+	@RINGCAST_BIN='$(OUT)' tests/bench/run.sh

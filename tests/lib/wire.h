@@ -51,6 +51,10 @@ const char *wire_find(struct text haystack, const char *needle);
  * none or does not fit; wire_json_number a number, or `otherwise`.
  */
 bool wire_json_member(struct text object, const char *key, struct text *value);
+/* Iterates over the members of an object; *offset starts at 0. */
+bool wire_json_next(struct text object, size_t *offset, struct text *key, struct text *value);
+/* The same over the items of an array. */
+bool wire_json_step(struct text array, size_t *offset, struct text *value);
 bool wire_json_item(struct text array, size_t index, struct text *value);
 size_t wire_json_count(struct text array);
 ssize_t wire_json_text(struct text value, char *buffer, size_t cap);
