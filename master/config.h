@@ -24,9 +24,11 @@
 #define CONFIG_LISTEN_MAX 32
 #define CONFIG_UIDS_MAX 64
 #define CONFIG_MISTAKES_MAX 100
+#define CONFIG_FILE_BYTES LIMIT_MIB(1)
 
 struct config_address {
 	const char *text; /* as written */
+	bool optional;    /* the IPv6 half of ":8080": a host without IPv6 does not matter */
 	union {
 		struct sockaddr any;
 		struct sockaddr_in v4;
@@ -92,22 +94,22 @@ struct config_overrides {
 	bool console;
 };
 
-/* Collected mistakes, one line each: "channels[2].lag: ...". A file's syntax error is one mistake: "line:column: ...". */
+/* Collected mistakes, one line each: "channels[2].lag: ..."; a syntax error is one mistake: "line 3, column 5: ...". */
 struct config_mistakes {
 	size_t count; /* may exceed what is kept */
 	char *lines[CONFIG_MISTAKES_MAX];
 };
 
 /*
- * Reads a file (NULL: the defaults) and applies the overrides (NULL: none). NULL when there are mistakes, which are then
- * in *mistakes, to be freed with config_mistakes_clear.
+ * Reads a file (NULL: the defaults) and applies the overrides (NULL: none). NULL when there are mistakes: *mistakes, which
+ * must be zero-initialised, then has them, to be freed with config_mistakes_clear.
  */
-struct config *config_load(const char *path, const struct config_overrides *overrides,
-    struct config_mistakes *mistakes);
+struct config *config_load(
+    const char *path, const struct config_overrides *overrides, struct config_mistakes *mistakes);
 
 /* The same from text; path is only a name here. */
-struct config *config_parse(struct slice text, const char *path, const struct config_overrides *overrides,
-    struct config_mistakes *mistakes);
+struct config *config_parse(struct slice text, const char *path,
+    const struct config_overrides *overrides, struct config_mistakes *mistakes);
 void config_free(struct config *config);
 void config_mistakes_clear(struct config_mistakes *mistakes);
 
@@ -115,12 +117,11 @@ void config_mistakes_clear(struct config_mistakes *mistakes);
 void config_settings(const struct config *config, struct order_settings *settings);
 
 /*
- * What of `now` differs from `before` but takes effect only at the next start (listeners, socket, workers, ring): names, comma
- * separated, into text. Answers how many. Pairs with the table's reloadable column.
+ * What SIGHUP does: reads running's file again. Keys that take effect only at the next start (config.c's table says which)
+ * are checked, but keep the value they run with; the names of those that differ go into held, comma separated. NULL with
+ * mistakes as config_load.
  */
-size_t config_not_reloadable(const struct config *before, const struct config *now, char *text, size_t size);
-
-/* One address as the key `listen` takes it. 0, or -1 and a reason. ":8080" gives IPv6's any address. */
-int config_parse_address(const char *text, struct config_address *address, const char **reason);
+struct config *config_reload(const struct config *running, const struct config_overrides *overrides,
+    struct config_mistakes *mistakes, char *held, size_t held_size);
 
 #endif

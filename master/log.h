@@ -14,7 +14,13 @@
 #include "proto/slice.h"
 
 /* The syslog priorities that are used. */
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_NOTICE = 5, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+enum log_level {
+	LOG_LEVEL_ERROR = 3,
+	LOG_LEVEL_WARNING = 4,
+	LOG_LEVEL_NOTICE = 5,
+	LOG_LEVEL_INFO = 6,
+	LOG_LEVEL_DEBUG = 7
+};
 
 struct log {
 	int fd;
@@ -46,7 +52,8 @@ log_number(const char *name, uint64_t number)
 	return (struct log_field){name, {NULL, 0}, number, true};
 }
 
-void log_put(const struct log *log, enum log_level level, const char *text, const struct log_field *fields);
+void log_put(
+    const struct log *log, enum log_level level, const char *text, const struct log_field *fields);
 
 /* log_with(&m->log, LOG_LEVEL_INFO, "worker started", log_number("worker", 3), log_number("pid", pid)); */
 #define log_with(log, level, text, ...) \
@@ -60,6 +67,7 @@ log_say(const struct log *log, enum log_level level, const char *text)
 
 /* The same with ` error="..."` made of errno's text. */
 #define log_errno(log, level, text, ...) \
-	log_put((log), (level), (text), (const struct log_field[]){__VA_ARGS__, log_text("error", strerror(errno)), {0}})
+	log_put((log), (level), (text),  \
+	    (const struct log_field[]){__VA_ARGS__, log_text("error", strerror(errno)), {0}})
 
 #endif

@@ -24,7 +24,8 @@ struct board;
 struct handoff;
 struct orders;
 struct publish;
-struct ring;
+struct doorbell_sleeper;
+struct ring_write;
 struct seat;
 struct signals;
 
@@ -37,11 +38,12 @@ struct master_counters {
 	uint64_t handed_again;        /* given to another worker after the first one died */
 	uint64_t refused_connections; /* over max_connections, or every worker full */
 	uint64_t refused_address;     /* over max_connections_per_address */
-	uint64_t accept_paused;       /* listeners left unpolled because descriptors ran out or no worker had credit */
+	uint64_t
+	    accept_paused; /* listeners left unpolled because descriptors ran out or no worker had credit */
 	uint64_t accept_errors;
 	uint64_t workers_started;
 	uint64_t workers_died;
-	uint64_t orders_refused;      /* a worker's queue was full */
+	uint64_t orders_refused; /* a worker's queue was full */
 	uint64_t reloads;
 	uint64_t reloads_failed;
 };
@@ -54,9 +56,10 @@ struct master {
 	int exit_code;
 	uint64_t started_unix_ms;
 
-	struct ring *ring; /* the only writer */
+	struct ring_write *ring; /* shm/ring_write.h; this process is the only writer */
 	unsigned worker_count;
-	struct seat *seats; /* [worker_count]; supervise.h */
+	struct seat *seats;                /* [worker_count]; supervise.h */
+	struct doorbell_sleeper *sleepers; /* [worker_count]; kept by supervise.c */
 
 	struct accept *accept;
 	struct handoff *handoff;
@@ -73,6 +76,9 @@ uint64_t master_connections(const struct master *m);
 
 /* The board of a worker (shm/board.h), valid for the master's whole life; zeroed when its worker is respawned. */
 struct board *master_board(const struct master *m, unsigned worker);
+
+/* Board and bell of every worker that runs, as doorbell_ring wants them; boards of those that do not are NULL. */
+const struct doorbell_sleeper *master_sleepers(const struct master *m, size_t *count);
 
 /* True while that worker is started, has said READY and is not draining: it can be asked. */
 bool master_worker_serves(const struct master *m, unsigned worker);
