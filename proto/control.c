@@ -181,7 +181,7 @@ set_string(
 
 		if (!json_string_equals(key, slice_text(members[i].name)))
 			continue;
-		if (!json_string(value, scratch, &text))
+		if (!json_content(value, scratch, &text))
 			return false;
 		if (!members[i].is_id)
 			memcpy(member, &text, sizeof text);
@@ -200,10 +200,10 @@ set_member(
 
 	if (json_string_equals(key, SLICE_LITERAL("ref")))
 		control->ref = value->raw;
-	else if (value->kind == JSON_STRING)
+	else if (value->kind == JSON_KIND_STRING)
 		return set_string(control, key, value, scratch);
 	else if (json_string_equals(key, SLICE_LITERAL("duplicate")))
-		control->duplicate = value->kind == JSON_TRUE;
+		control->duplicate = value->kind == JSON_KIND_TRUE;
 	else if (json_string_equals(key, SLICE_LITERAL("beat_s")) && json_u64(value, &n) &&
 		 n <= UINT32_MAX)
 		control->beat_s = (uint32_t)n;
@@ -225,7 +225,7 @@ control_parse(struct control *control, struct slice text, struct out *scratch)
 		return false;
 	while ((r = json_walk_next(&walk, &key, &value, &at)) > 0) {
 		if (json_string_equals(key, SLICE_LITERAL("op"))) {
-			is_control = value.kind == JSON_STRING;
+			is_control = value.kind == JSON_KIND_STRING;
 			control->kind = is_control ? kind_of(value.raw) : CONTROL_OTHER;
 		} else if (!set_member(control, key, &value, scratch)) {
 			return false;

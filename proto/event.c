@@ -161,13 +161,13 @@ static bool
 set_value(struct event *event, const struct json_value *value, struct out *scratch,
     const char *path, struct event_fault *fault)
 {
-	if (value->kind != JSON_STRING) {
+	if (value->kind != JSON_KIND_STRING) {
 		event->kind = EVENT_JSON;
 		event->data = value->raw;
 		return true;
 	}
 	event->kind = EVENT_TEXT;
-	return json_string(value, scratch, &event->data) || refuse_scratch(fault, path);
+	return json_content(value, scratch, &event->data) || refuse_scratch(fault, path);
 }
 
 static bool
@@ -229,7 +229,7 @@ struct members {
 static bool
 is_given(const struct json_value *value)
 {
-	return value->raw.bytes != NULL && value->kind != JSON_NULL;
+	return value->raw.bytes != NULL && value->kind != JSON_KIND_NULL;
 }
 
 static struct json_value *
@@ -277,9 +277,9 @@ static bool
 take_string(const struct json_value *value, struct out *scratch, enum error_code code,
     const char *path, struct slice *content, struct event_fault *fault)
 {
-	if (value->kind != JSON_STRING)
+	if (value->kind != JSON_KIND_STRING)
 		return refuse(fault, code, path, "must be a string");
-	return json_string(value, scratch, content) || refuse_scratch(fault, path);
+	return json_content(value, scratch, content) || refuse_scratch(fault, path);
 }
 
 static bool
@@ -309,7 +309,7 @@ take_channels(struct event *event, const struct json_value *value, struct out *s
 {
 	struct slice name;
 
-	if (is_given(value) && value->kind == JSON_ARRAY) {
+	if (is_given(value) && value->kind == JSON_KIND_ARRAY) {
 		if (!take_channel_list(event, value, scratch, fault))
 			return false;
 	} else if (is_given(value)) {
@@ -570,14 +570,14 @@ event_parse_object(struct event *event, struct slice text, struct out *scratch)
 				return false;
 			continue;
 		}
-		if (value.kind != JSON_STRING)
+		if (value.kind != JSON_KIND_STRING)
 			continue;
 		if (json_string_equals(key, SLICE_LITERAL("data64"))) {
 			if (!take_data64(event, &value, scratch, &fault))
 				return false;
 			continue;
 		}
-		if (!json_string(&value, scratch, &content))
+		if (!json_content(&value, scratch, &content))
 			return false;
 		if (json_string_equals(key, SLICE_LITERAL("id"))) {
 			has_id = id_parse(content, &event->id);

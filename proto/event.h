@@ -6,7 +6,7 @@
  * JSON value is kept byte for byte without the white space around it; absent data is the JSON value
  * null; data64 and other bodies are EVENT_BINARY. All slices of a struct event point into the input
  * or, where something had to be unescaped or decoded, into the caller's scratch; they live as long
- * as both. A scratch of the input's length is always enough.
+ * as both. A scratch with room for the input's length is always enough.
  *
  * Sizes of data are the caller's business (max_event_bytes); all else of an event is checked here.
  */
@@ -99,14 +99,14 @@ int event_batch_next(struct event_batch *batch, struct event *event, struct out 
 bool event_parse_form(struct event *event, struct slice body, struct out *scratch,
     struct event_fault *fault);
 
-/* The rules for names. Each returns NULL, or what is wrong in words. */
+/* The rules for names. Each returns NULL, or what is wrong: "is empty", "begins with $, …". */
 const char *event_channel_fault(struct slice name);
 const char *event_type_fault(struct slice type);
 
 /*
  * Appends the event object as this channel's subscribers see it:
- * {"id":"…","channel":"news","type":"message","data":…}, or "data64" for binary. The hot path of a rendered wave: names and
- * text must be valid (they were checked when they were published).
+ * {"id":"…","channel":"news","type":"message","data":…}, or "data64" for binary. The hot path of a
+ * rendered wave: names and text must be valid (they were checked when they were published).
  */
 void event_render(struct out *o, const struct event *event, struct slice channel);
 

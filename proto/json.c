@@ -340,21 +340,21 @@ scan_scalar(struct scan *s, struct json_value *value)
 {
 	switch (*s->at) {
 	case '"':
-		value->kind = JSON_STRING;
+		value->kind = JSON_KIND_STRING;
 		return scan_string(s, &value->plain);
 	case 't':
-		value->kind = JSON_TRUE;
+		value->kind = JSON_KIND_TRUE;
 		return scan_word(s, "true");
 	case 'f':
-		value->kind = JSON_FALSE;
+		value->kind = JSON_KIND_FALSE;
 		return scan_word(s, "false");
 	case 'n':
-		value->kind = JSON_NULL;
+		value->kind = JSON_KIND_NULL;
 		return scan_word(s, "null");
 	}
 	if (*s->at != '-' && !is_digit(*s->at))
 		return JSON_ERROR_SYNTAX;
-	value->kind = JSON_NUMBER;
+	value->kind = JSON_KIND_NUMBER;
 	return scan_number(s);
 }
 
@@ -454,7 +454,7 @@ scan_value(struct scan *s, struct json_value *value)
 		return 0;
 	value->plain = false;
 	if (*s->at == '{' || *s->at == '[') {
-		value->kind = *s->at == '{' ? JSON_OBJECT : JSON_ARRAY;
+		value->kind = *s->at == '{' ? JSON_KIND_OBJECT : JSON_KIND_ARRAY;
 		r = scan_container(s);
 	} else {
 		r = scan_scalar(s, value);
@@ -483,7 +483,7 @@ json_scan(struct slice text, struct json_value *value, size_t *at)
 		*at = (size_t)(s.at - s.start);
 	if (r <= 0)
 		return r;
-	if (value->kind == JSON_NUMBER && s.at == s.end)
+	if (value->kind == JSON_KIND_NUMBER && s.at == s.end)
 		return 0;
 	return s.at - s.start;
 }
@@ -705,11 +705,11 @@ json_unescape(struct out *o, struct slice raw)
 }
 
 bool
-json_string(const struct json_value *value, struct out *scratch, struct slice *content)
+json_content(const struct json_value *value, struct out *scratch, struct slice *content)
 {
 	size_t start = scratch->len;
 
-	assert(value->kind == JSON_STRING);
+	assert(value->kind == JSON_KIND_STRING);
 	if (value->plain) {
 		*content = inside(value->raw);
 		return true;
@@ -769,7 +769,7 @@ json_u64(const struct json_value *value, uint64_t *n)
 {
 	uint64_t sum = 0;
 
-	if (value->kind != JSON_NUMBER)
+	if (value->kind != JSON_KIND_NUMBER)
 		return false;
 	for (size_t i = 0; i < value->raw.len; i++) {
 		uint64_t digit = (uint64_t)(value->raw.bytes[i] - '0');
@@ -789,7 +789,7 @@ json_i64(const struct json_value *value, int64_t *n)
 	uint64_t sum;
 	bool negative;
 
-	if (value->kind != JSON_NUMBER)
+	if (value->kind != JSON_KIND_NUMBER)
 		return false;
 	negative = value->raw.bytes[0] == '-';
 	if (negative)

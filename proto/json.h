@@ -7,6 +7,8 @@
  * 3629), surrogate escapes in pairs, depth. There is no recursion; nesting is at most
  * JSON_DEPTH_MAX arrays and objects.
  *
+ * The names keep clear of jansson's (json_string, JSON_STRING, …): the master uses both.
+ *
  * Two ways in: json_scan for one value at the head of a stream, json_whole and json_walk for a text
  * that is all there.
  */
@@ -22,13 +24,13 @@
 #define JSON_DEPTH_MAX 64
 
 enum json_kind {
-	JSON_NULL,
-	JSON_FALSE,
-	JSON_TRUE,
-	JSON_NUMBER,
-	JSON_STRING,
-	JSON_ARRAY,
-	JSON_OBJECT,
+	JSON_KIND_NULL,
+	JSON_KIND_FALSE,
+	JSON_KIND_TRUE,
+	JSON_KIND_NUMBER,
+	JSON_KIND_STRING,
+	JSON_KIND_ARRAY,
+	JSON_KIND_OBJECT,
 };
 
 enum json_error {
@@ -92,7 +94,7 @@ void json_unescape(struct out *o, struct slice raw);
  * The content of a scanned string: a slice of the value itself when it has no escapes, else of what
  * was appended to the scratch. False when the scratch was too small.
  */
-bool json_string(const struct json_value *value, struct out *scratch, struct slice *content);
+bool json_content(const struct json_value *value, struct out *scratch, struct slice *content);
 
 /*
  * Appends the text as a JSON string with its quotes. The text must be UTF-8, which is kept as it

@@ -28,7 +28,7 @@ refuse(struct event_fault *fault, enum error_code code, const char *path, const 
 static bool
 is_given(const struct json_value *value)
 {
-	return value->raw.bytes != NULL && value->kind != JSON_NULL;
+	return value->raw.bytes != NULL && value->kind != JSON_KIND_NULL;
 }
 
 static void
@@ -70,11 +70,11 @@ find_members(struct members *members, struct slice message, struct event_fault *
 static bool
 take_ref(struct op *op, const struct json_value *value, struct event_fault *fault)
 {
-	size_t quotes = value->kind == JSON_STRING ? 2 : 0;
+	size_t quotes = value->kind == JSON_KIND_STRING ? 2 : 0;
 
 	if (!is_given(value))
 		return true;
-	if ((value->kind != JSON_STRING && value->kind != JSON_NUMBER) ||
+	if ((value->kind != JSON_KIND_STRING && value->kind != JSON_KIND_NUMBER) ||
 	    value->raw.len - quotes > LIMIT_REF_BYTES)
 		return refuse(fault, ERROR_BAD_REQUEST, "ref",
 		    "ref is a number or a string of at most 64 bytes");
@@ -95,7 +95,7 @@ take_kind(struct op *op, const struct json_value *value, struct event_fault *fau
 	    {"ping", OP_PING},
 	};
 
-	if (!is_given(value) || value->kind != JSON_STRING)
+	if (!is_given(value) || value->kind != JSON_KIND_STRING)
 		return refuse(fault, ERROR_BAD_REQUEST, "op", "op is a string: what is asked for");
 	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
 		if (json_string_equals(value->raw, slice_text(ops[i].word))) {
@@ -115,10 +115,10 @@ take_channel(
 
 	if (!is_given(value))
 		return refuse(fault, ERROR_NO_CHANNEL, "channel", "no channel is named");
-	if (value->kind != JSON_STRING)
+	if (value->kind != JSON_KIND_STRING)
 		return refuse(
 		    fault, ERROR_BAD_CHANNEL, "channel", "channel is a string: one name an op");
-	if (!json_string(value, scratch, &op->channel))
+	if (!json_content(value, scratch, &op->channel))
 		return refuse(
 		    fault, ERROR_TOO_LARGE, "channel", "larger than this server has room for");
 	wrong = event_channel_fault(op->channel);
@@ -139,7 +139,7 @@ take_after(
 
 	if (!is_given(value))
 		return true;
-	if (value->kind == JSON_STRING && !json_string(value, scratch, &text))
+	if (value->kind == JSON_KIND_STRING && !json_content(value, scratch, &text))
 		return refuse(
 		    fault, ERROR_TOO_LARGE, "after", "larger than this server has room for");
 	wrong = cursor_parse(text, &op->after);

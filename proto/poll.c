@@ -43,7 +43,7 @@ poll_length(size_t event_bytes, uint32_t event_count, size_t suffix_len)
 static bool
 parse_id(const struct json_value *value, uint64_t *id)
 {
-	return value->kind == JSON_STRING && value->plain &&
+	return value->kind == JSON_KIND_STRING && value->plain &&
 	       id_parse(slice_of(value->raw.bytes + 1, value->raw.len - 2), id);
 }
 
@@ -52,7 +52,7 @@ open_array(const struct json_value *value, struct json_walk *walk)
 {
 	size_t at;
 
-	return value->kind == JSON_ARRAY && json_walk_open(walk, value->raw, &at) > 0;
+	return value->kind == JSON_KIND_ARRAY && json_walk_open(walk, value->raw, &at) > 0;
 }
 
 bool
@@ -74,7 +74,7 @@ poll_parse(struct poll_answer *answer, struct slice body)
 		else if (json_string_equals(key, SLICE_LITERAL("next")))
 			has_next = parse_id(&value, &answer->next);
 		else if (json_string_equals(key, SLICE_LITERAL("more")))
-			answer->more = value.kind == JSON_TRUE;
+			answer->more = value.kind == JSON_KIND_TRUE;
 		else if (json_string_equals(key, SLICE_LITERAL("gaps")) &&
 			 !open_array(&value, &answer->gaps))
 			return false;
@@ -96,8 +96,8 @@ poll_parse_gap(struct poll_gap *gap, struct slice text, struct out *scratch)
 		return false;
 	while ((r = json_walk_next(&walk, &key, &value, &at)) > 0) {
 		if (json_string_equals(key, SLICE_LITERAL("channel")))
-			has_channel = value.kind == JSON_STRING &&
-				      json_string(&value, scratch, &gap->channel);
+			has_channel = value.kind == JSON_KIND_STRING &&
+				      json_content(&value, scratch, &gap->channel);
 		else if (json_string_equals(key, SLICE_LITERAL("after")))
 			has_after = parse_id(&value, &gap->after);
 		else if (json_string_equals(key, SLICE_LITERAL("at")))

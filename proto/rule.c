@@ -30,14 +30,14 @@ const char *
 rule_match_fault(struct slice match)
 {
 	if (match.len == 0)
-		return "a rule matches a channel name, or the beginning of one and a final *";
+		return "is empty";
 	if (match.bytes[match.len - 1] == '*') {
 		if (match.len == 1)
 			return NULL;
 		match.len--;
 	}
 	if (memchr(match.bytes, '*', match.len) != NULL)
-		return "* may only be the last character of a rule";
+		return "has a * before its end";
 	return event_channel_fault(match);
 }
 

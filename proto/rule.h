@@ -36,7 +36,7 @@ const struct rule *rule_find(const struct rule *rules, uint32_t count, struct sl
 
 bool rule_matches(struct slice match, struct slice channel);
 
-/* What is wrong with a pattern, in words, or NULL. */
+/* NULL, or what is wrong with a pattern: "is empty", "has a * before its end". */
 const char *rule_match_fault(struct slice match);
 
 /*
