@@ -34,6 +34,11 @@
 #define LIMIT_WORKERS 256
 #define LIMIT_HANDOFF_BATCH 64    /* descriptors a message; the kernel's ceiling is 253, FACTS.md A.4 shows no gain */
 #define LIMIT_HANDOFF_CREDITS 512 /* descriptors a worker may have unacknowledged */
+#define LIMIT_HANDOFF_QUEUE 512   /* accepted connections that may wait for a worker's credit; then the backlog holds them */
+#define LIMIT_WORKER_CONNECTIONS_MAX (UINT32_C(1) << 20) /* room in a slot table, however many descriptors there are */
+#define LIMIT_WORKER_DESCRIPTORS 64                      /* of a worker's descriptors, those that are not connections */
+#define LIMIT_ORDER_QUEUE_BYTES LIMIT_MIB(1)             /* packets that wait for room in a worker's control socket */
+#define LIMIT_BACKLOG 4096
 
 /* The worker and the kernel. */
 #define LIMIT_IO_ENTRIES 256       /* operations queued before an enter; FACTS.md A.1: no gain beyond */
