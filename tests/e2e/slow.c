@@ -1,0 +1,109 @@
+/*
+ * slow.c: clients that do not read cost the server no memory and the healthy ones nothing; when they read again they
+ * are told exactly what they missed.
+ */
+#include "tests/lib/proc.h"
+#include "tests/lib/storm.h"
+
+#define GROWTH_KIB_MAX 1024
+
+static uint64_t
+anonymous_kib(const struct server *s)
+{
+	pid_t pids[SERVER_WORKERS_MAX];
+	size_t count = server_workers(s, pids);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += proc_memory_kib(pids[i], "Anonymous");
+	return sum;
+}
+
+static void
+check_memory(struct tap *t, uint64_t before, uint64_t after)
+{
+#ifdef SANITIZED
+	tap_skip(t, "memory of the workers: a sanitizer's own (%llu, %llu KiB)", (unsigned long long)before,
+	    (unsigned long long)after);
+#else
+	tap_check(t, after <= before + GROWTH_KIB_MAX, "the workers' memory does not grow (%llu KiB before, %llu after)",
+	    (unsigned long long)before, (unsigned long long)after);
+#endif
+}
+
+/* Publishes `count` events at `per_s` and lets the clients read meanwhile. */
+static bool
+publish(struct storm *w, uint32_t count, unsigned per_s)
+{
+	uint64_t started = wire_now_ms(), deadline = started + 60000;
+	uint32_t base = w->ledger.published, goal = base + count;
+
+	while (w->ledger.acknowledged < goal && wire_now_ms() < deadline) {
+		uint64_t wanted = base + (wire_now_ms() - started) * per_s / 1000;
+
+		if (wanted > goal)
+			wanted = goal;
+		if (wanted > w->ledger.published)
+			ledger_publish(&w->ledger, &w->publisher, (uint32_t)(wanted - w->ledger.published));
+		if (!publisher_turn(&w->publisher))
+			return false;
+		clients_turn(&w->clients, 1);
+	}
+	return w->ledger.acknowledged == goal;
+}
+
+static void
+run(struct tap *t, struct server *s, struct storm *w, const struct storm_options *o)
+{
+	uint64_t before, healthy_missing = 0;
+	uint32_t tenth = o->events / 10, healthy_gaps = 0;
+	struct clients *e = &w->clients;
+
+	e->rest_ms = 20;
+	tap_check(t, clients_settle(e, 30000), "all clients are welcomed");
+	tap_check(t, publish(w, tenth, o->events_per_s), "everybody reads a first tenth");
+	before = anonymous_kib(s);
+	for (size_t i = 0; i < e->count; i += 2)
+		clients_pause(e, &e->list[i], true);
+	tap_check(t, publish(w, o->events - tenth, o->events_per_s), "the publisher is not held up by those that do not read");
+	for (uint64_t until = wire_now_ms() + 1500; wire_now_ms() < until;)
+		clients_turn(e, 10);
+	check_memory(t, before, anonymous_kib(s));
+	for (size_t i = 1; i < e->count; i += 2) {
+		healthy_missing += ledger_missing(&w->ledger, &e->list[i]);
+		healthy_gaps += e->list[i].gaps;
+	}
+	tap_check(t, healthy_missing == 0 && healthy_gaps == 0, "the healthy lose nothing (lost %llu, gaps %u)",
+	    (unsigned long long)healthy_missing, healthy_gaps);
+	for (size_t i = 0; i < e->count; i += 2)
+		clients_pause(e, &e->list[i], false);
+	for (uint64_t until = wire_now_ms() + 2000; wire_now_ms() < until;)
+		clients_turn(e, 10);
+	tap_check(t, storm_all_live(e, 30000), "all are told to be live in the end");
+	ledger_judge_gaps(t, &w->ledger, e);
+}
+
+int
+main(void)
+{
+	struct tap t = tap_start(180);
+	struct server s;
+	struct storm w;
+	/* 50 of each transport; every second one stalls. The ring holds about half of what is published. */
+	struct storm_options options = {.clients = tap_scaled(50, 8),
+	    .channels = 4,
+	    .events = tap_scaled(6000, 3000),
+	    .events_per_s = 1000,
+	    .padding = 1000};
+
+	if (!tap_check(&t, server_start(&s, &(struct server_options){.workers = 2, .ring_bytes = "\"2MiB\""}),
+		"the server boots"))
+		return tap_finish(&t);
+	if (tap_check(&t, storm_open(&w, &s, &options), "the publish socket takes a stream")) {
+		w.clients.receive_buffer_bytes = 8192;
+		run(&t, &s, &w, &options);
+	}
+	storm_close(&w);
+	server_stop(&t, &s, NULL);
+	return tap_finish(&t);
+}
