@@ -148,8 +148,9 @@ void io_poll(struct io *io, int fd, uint32_t events, uint64_t token);
  * event tells that something was written since the last one; input left unread gives no second
  * event, so read until -EAGAIN (an eventfd need not be read at all: every write is an edge). Arming
  * tests readiness. It does not end on shutdown(2). An event with IO_ENDED is its last (the
- * completion queue was full, or an error is in `result`): arm again, then look at what it stands
- * for as if it had fired.
+ * completion queue was full, or an error is in `result`): take what else there is to reap, arm
+ * again, then look at what it stands for as if it had fired. Armed again while the queue is still
+ * full it would end at once, again and again.
  */
 void io_watch(struct io *io, int fd, uint64_t token);
 
