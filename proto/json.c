@@ -9,6 +9,7 @@
 #include "proto/json.h"
 
 #include <assert.h>
+#include <endian.h>
 
 #define WORD_ONES UINT64_C(0x0101010101010101)
 #define WORD_HIGHS UINT64_C(0x8080808080808080)
@@ -69,20 +70,32 @@ is_special(char c)
 	return c == '"' || c == '\\' || (unsigned char)c < ' ';
 }
 
-/*
- * Passes over the plain ASCII of a string: stops at a quote, a backslash, a control character, a
- * byte >= 0x80, the end.
- */
+/* Eight bytes, the first one lowest, so that the lowest bit found is of the first byte found. */
+static uint64_t
+word_at(const char *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof word);
+	return le64toh(word);
+}
+
+static size_t
+first_found(uint64_t found)
+{
+	return (size_t)__builtin_ctzll(found) / 8;
+}
+
+/* Passes over plain ASCII: stops at a quote, a backslash, a control character, a byte >= 0x80. */
 static const char *
 skip_ascii(const char *at, const char *end)
 {
-	while (end - at >= 8) {
-		uint64_t word;
+	for (; end - at >= 8; at += 8) {
+		uint64_t word = word_at(at);
+		uint64_t found = word_specials(word) | (word & WORD_HIGHS);
 
-		memcpy(&word, at, sizeof word);
-		if ((word_specials(word) | (word & WORD_HIGHS)) != 0)
-			break;
-		at += 8;
+		if (found != 0)
+			return at + first_found(found);
 	}
 	while (at < end && !is_special(*at) && (unsigned char)*at < 0x80)
 		at++;
@@ -90,18 +103,16 @@ skip_ascii(const char *at, const char *end)
 }
 
 /*
- * Passes over what json_escape copies unchanged: all but a quote, a backslash, a control character.
+ * Passes over what json_escape copies as it is: stops at a quote, a backslash, a control character.
  */
 static const char *
 skip_verbatim(const char *at, const char *end)
 {
-	while (end - at >= 8) {
-		uint64_t word;
+	for (; end - at >= 8; at += 8) {
+		uint64_t found = word_specials(word_at(at));
 
-		memcpy(&word, at, sizeof word);
-		if (word_specials(word) != 0)
-			break;
-		at += 8;
+		if (found != 0)
+			return at + first_found(found);
 	}
 	while (at < end && !is_special(*at))
 		at++;
@@ -664,19 +675,30 @@ json_string_equals(struct slice raw, struct slice literal)
 	const char *end = at + content.len;
 	size_t matched = 0;
 
+	/*
+	 * An escape is longer than what it stands for, so most names differ by their length alone.
+	 */
+	if (content.len < literal.len)
+		return false;
+	if (content.len == literal.len)
+		return slice_equal(content, literal) && next_escape(at, end) == end;
 	while (at < end) {
-		const char *run = at;
-		const char *piece = at;
 		char decoded[4];
 		size_t len;
 
-		at = next_escape(at, end);
-		len = (size_t)(at - run);
-		if (len == 0) {
-			len = escape_bytes(&at, end, decoded);
-			piece = decoded;
-		}
-		if (len > literal.len - matched || memcmp(piece, literal.bytes + matched, len) != 0)
+		/* Equal up to the next escape, which is then compared by what it stands for. */
+		const char *escape = next_escape(at, end);
+
+		len = (size_t)(escape - at);
+		if (len > literal.len - matched || memcmp(at, literal.bytes + matched, len) != 0)
+			return false;
+		matched += len;
+		at = escape;
+		if (at == end)
+			break;
+		len = escape_bytes(&at, end, decoded);
+		if (len > literal.len - matched ||
+		    memcmp(decoded, literal.bytes + matched, len) != 0)
 			return false;
 		matched += len;
 	}
