@@ -53,7 +53,7 @@ data_lines(struct out *o, struct slice data)
 		line(o, "data: ", slice_of(at, at == end ? 0 : (size_t)(line_end - at)));
 		if (line_end == end)
 			return;
-		at = line_end + (line_end == cr && lf == cr + 1 ? 2 : 1);
+		at = line_end + (line_end + 1 == lf && lf != end ? 2 : 1);
 		if (cr < at)
 			cr = find(at, end, '\r');
 		if (lf < at)

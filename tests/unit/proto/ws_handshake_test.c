@@ -55,7 +55,8 @@ static const struct {
 } requests[] = {
     {"plain", "GET", UPGRADE VERSION KEY_LINE, 1, WS_HANDSHAKE_OK, 101},
     {"names without case", "GET",
-	"UPGRADE: WebSocket\nconnection: UPGRADE\nsec-websocket-version: 13\nsec-websocket-KEY: " KEY,
+	"UPGRADE: WebSocket\nconnection: UPGRADE\n"
+	"sec-websocket-version: 13\nsec-websocket-KEY: " KEY,
 	1, WS_HANDSHAKE_OK, 101},
     {"lists", "GET",
 	"Upgrade: h2c , websocket\nConnection: keep-alive,\tUpgrade\n" VERSION KEY_LINE, 1,
