@@ -11,21 +11,16 @@
 #include "proto/http_head.h"
 #include "shm/limits.h"
 
-#define NAME(text)                       \
-	{                                \
-		(text), sizeof(text) - 1 \
-	}
-
 static const struct slice methods[HTTP_METHOD_OTHER] = {
-    [HTTP_GET] = NAME("GET"),
-    [HTTP_HEAD] = NAME("HEAD"),
-    [HTTP_POST] = NAME("POST"),
-    [HTTP_PUT] = NAME("PUT"),
-    [HTTP_DELETE] = NAME("DELETE"),
-    [HTTP_OPTIONS] = NAME("OPTIONS"),
-    [HTTP_PATCH] = NAME("PATCH"),
-    [HTTP_CONNECT] = NAME("CONNECT"),
-    [HTTP_TRACE] = NAME("TRACE"),
+    [HTTP_GET] = SLICE_LITERAL("GET"),
+    [HTTP_HEAD] = SLICE_LITERAL("HEAD"),
+    [HTTP_POST] = SLICE_LITERAL("POST"),
+    [HTTP_PUT] = SLICE_LITERAL("PUT"),
+    [HTTP_DELETE] = SLICE_LITERAL("DELETE"),
+    [HTTP_OPTIONS] = SLICE_LITERAL("OPTIONS"),
+    [HTTP_PATCH] = SLICE_LITERAL("PATCH"),
+    [HTTP_CONNECT] = SLICE_LITERAL("CONNECT"),
+    [HTTP_TRACE] = SLICE_LITERAL("TRACE"),
 };
 
 /* What a second line of the same name means: an error (below 0), more elements, or nothing new. */
@@ -40,31 +35,33 @@ static const struct {
 	struct slice name;
 	int repeated;
 } known[HTTP_REQUEST_FIELDS] = {
-    [HTTP_ACCEPT] = {NAME("Accept"), LIST},
-    [HTTP_ACCEPT_ENCODING] = {NAME("Accept-Encoding"), LIST},
-    [HTTP_ACCESS_CONTROL_REQUEST_HEADERS] = {NAME("Access-Control-Request-Headers"), LIST},
-    [HTTP_ACCESS_CONTROL_REQUEST_METHOD] = {NAME("Access-Control-Request-Method"), REFUSED},
-    [HTTP_AUTHORIZATION] = {NAME("Authorization"), REFUSED},
-    [HTTP_CONNECTION] = {NAME("Connection"), LIST},
-    [HTTP_CONTENT_ENCODING] = {NAME("Content-Encoding"), LIST},
-    [HTTP_CONTENT_LENGTH] = {NAME("Content-Length"), HTTP_REQUEST_BAD_CONTENT_LENGTH},
-    [HTTP_CONTENT_TYPE] = {NAME("Content-Type"), REFUSED},
-    [HTTP_EXPECT] = {NAME("Expect"), LIST},
-    [HTTP_HOST] = {NAME("Host"), HTTP_REQUEST_BAD_HOST},
-    [HTTP_IDEMPOTENCY_KEY] = {NAME("Idempotency-Key"), REFUSED},
+    [HTTP_ACCEPT] = {SLICE_LITERAL("Accept"), LIST},
+    [HTTP_ACCEPT_ENCODING] = {SLICE_LITERAL("Accept-Encoding"), LIST},
+    [HTTP_ACCESS_CONTROL_REQUEST_HEADERS] = {SLICE_LITERAL("Access-Control-Request-Headers"), LIST},
+    [HTTP_ACCESS_CONTROL_REQUEST_METHOD] = {SLICE_LITERAL("Access-Control-Request-Method"),
+	REFUSED},
+    [HTTP_AUTHORIZATION] = {SLICE_LITERAL("Authorization"), REFUSED},
+    [HTTP_CONNECTION] = {SLICE_LITERAL("Connection"), LIST},
+    [HTTP_CONTENT_ENCODING] = {SLICE_LITERAL("Content-Encoding"), LIST},
+    [HTTP_CONTENT_LENGTH] = {SLICE_LITERAL("Content-Length"), HTTP_REQUEST_BAD_CONTENT_LENGTH},
+    [HTTP_CONTENT_TYPE] = {SLICE_LITERAL("Content-Type"), REFUSED},
+    [HTTP_EXPECT] = {SLICE_LITERAL("Expect"), LIST},
+    [HTTP_HOST] = {SLICE_LITERAL("Host"), HTTP_REQUEST_BAD_HOST},
+    [HTTP_IDEMPOTENCY_KEY] = {SLICE_LITERAL("Idempotency-Key"), REFUSED},
     /* EventSource gives up for ever on a 400, so this one is never a reason for it. */
-    [HTTP_LAST_EVENT_ID] = {NAME("Last-Event-ID"), LAST},
-    [HTTP_ORIGIN] = {NAME("Origin"), REFUSED},
-    [HTTP_SEC_FETCH_SITE] = {NAME("Sec-Fetch-Site"), REFUSED},
-    [HTTP_SEC_WEBSOCKET_EXTENSIONS] = {NAME("Sec-WebSocket-Extensions"), LIST},
-    [HTTP_SEC_WEBSOCKET_KEY] = {NAME("Sec-WebSocket-Key"), REFUSED},
-    [HTTP_SEC_WEBSOCKET_PROTOCOL] = {NAME("Sec-WebSocket-Protocol"), LIST},
-    [HTTP_SEC_WEBSOCKET_VERSION] = {NAME("Sec-WebSocket-Version"), REFUSED},
-    [HTTP_TRANSFER_ENCODING] = {NAME("Transfer-Encoding"), HTTP_REQUEST_BAD_TRANSFER_ENCODING},
-    [HTTP_UPGRADE] = {NAME("Upgrade"), LIST},
-    [HTTP_USER_AGENT] = {NAME("User-Agent"), FIRST},
-    [HTTP_X_FORWARDED_FOR] = {NAME("X-Forwarded-For"), LIST},
-    [HTTP_X_FORWARDED_PROTO] = {NAME("X-Forwarded-Proto"), LIST},
+    [HTTP_LAST_EVENT_ID] = {SLICE_LITERAL("Last-Event-ID"), LAST},
+    [HTTP_ORIGIN] = {SLICE_LITERAL("Origin"), REFUSED},
+    [HTTP_SEC_FETCH_SITE] = {SLICE_LITERAL("Sec-Fetch-Site"), REFUSED},
+    [HTTP_SEC_WEBSOCKET_EXTENSIONS] = {SLICE_LITERAL("Sec-WebSocket-Extensions"), LIST},
+    [HTTP_SEC_WEBSOCKET_KEY] = {SLICE_LITERAL("Sec-WebSocket-Key"), REFUSED},
+    [HTTP_SEC_WEBSOCKET_PROTOCOL] = {SLICE_LITERAL("Sec-WebSocket-Protocol"), LIST},
+    [HTTP_SEC_WEBSOCKET_VERSION] = {SLICE_LITERAL("Sec-WebSocket-Version"), REFUSED},
+    [HTTP_TRANSFER_ENCODING] = {SLICE_LITERAL("Transfer-Encoding"),
+	HTTP_REQUEST_BAD_TRANSFER_ENCODING},
+    [HTTP_UPGRADE] = {SLICE_LITERAL("Upgrade"), LIST},
+    [HTTP_USER_AGENT] = {SLICE_LITERAL("User-Agent"), FIRST},
+    [HTTP_X_FORWARDED_FOR] = {SLICE_LITERAL("X-Forwarded-For"), LIST},
+    [HTTP_X_FORWARDED_PROTO] = {SLICE_LITERAL("X-Forwarded-Proto"), LIST},
 };
 static_assert(HTTP_REQUEST_FIELDS <= 32, "http_request.repeated is a bit for each");
 
@@ -181,8 +178,8 @@ static enum http_scheme
 take_scheme(struct slice *target)
 {
 	static const struct slice prefixes[] = {
-	    [HTTP_SCHEME_HTTP] = NAME("http://"),
-	    [HTTP_SCHEME_HTTPS] = NAME("https://"),
+	    [HTTP_SCHEME_HTTP] = SLICE_LITERAL("http://"),
+	    [HTTP_SCHEME_HTTPS] = SLICE_LITERAL("https://"),
 	};
 
 	for (enum http_scheme scheme = HTTP_SCHEME_HTTP; scheme <= HTTP_SCHEME_HTTPS; scheme++) {
