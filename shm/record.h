@@ -21,6 +21,7 @@
 #ifndef SHM_RECORD_H
 #define SHM_RECORD_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -80,6 +81,53 @@ struct record {
 #define RECORD_HEAD_BYTES_MAX                                                                      \
 	((RECORD_HEADER_BYTES + LIMIT_EVENT_CHANNELS * (RECORD_LINK_BYTES + 1 + LIMIT_CHANNEL_NAME_BYTES) + \
 	     LIMIT_TYPE_BYTES + 7u) & ~7u)
+
+/* The first bytes of a record, as they are stored. */
+struct record_header {
+	uint64_t position;
+	uint64_t head_sum;
+	uint64_t body_sum;
+	uint64_t id;
+	uint64_t time_ms;
+	uint32_t length;
+	uint32_t data_len;
+	uint16_t flags;
+	uint16_t names_len; /* the length bytes and the names */
+	uint16_t attrs_len;
+	uint8_t channels;
+	uint8_t type_len;
+};
+
+/* A link as it is stored; back and next are one word, so that one store changes next. */
+struct record_link {
+	uint64_t hash;
+	uint64_t prev_id;
+	uint64_t back_next; /* low half: back, high half: next */
+};
+
+static_assert(sizeof(struct record_header) == RECORD_HEADER_BYTES, "layout of a record");
+static_assert(offsetof(struct record_header, length) == 40, "layout of a record");
+static_assert(sizeof(struct record_link) == RECORD_LINK_BYTES, "layout of a record");
+
+/* Bytes up to the end of the type, rounded up to words. */
+uint32_t record_head_length(const struct record_header *header);
+
+/*
+ * True if the header's sizes agree with each other, with the position, and with a log of `size` bytes. What passes is
+ * safe to copy and parse; whether it is what was written, the sums tell.
+ */
+bool record_sane(const struct record_header *header, uint64_t position, uint64_t size);
+
+/* The sums of a record in private memory, `bytes` at its first byte. `next` must be 0 in every link. */
+uint64_t record_head_sum(const unsigned char *bytes, const struct record_header *header);
+uint64_t record_body_sum(const unsigned char *bytes, const struct record_header *header);
+
+/*
+ * Makes the view of a copied record, of its head only or whole. Takes `next` out of the links in the buffer, then
+ * checks the sum of the head, and with `whole` that of the body. False: the bytes are not what was written.
+ */
+bool record_parse(unsigned char *bytes, const struct record_header *header, bool whole,
+    struct record *record);
 
 /* The first attribute of the type; false when there is none or the block is malformed before it. */
 bool record_attr(const struct record *record, uint16_t type, struct record_slice *value);

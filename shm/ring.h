@@ -8,7 +8,7 @@
  *	64       struct ring_geometry   constant after creation
  *	4096     struct ring_words      the moving words, each group on a cache line of its own
  *	8192     blocks: u64 each       position of the first record that starts in each block of the log
- *	...      index: 64 bytes each   see index.h
+ *	...      index: 32 bytes each   see index.h
  *	...      the log: size bytes, at a page boundary
  *
  * Words move only forward: oldest <= every kept position; intent - size <= every kept position; tail <= intent.
@@ -48,7 +48,7 @@ struct ring_geometry {
 	uint32_t index_shift;  /* log2 of the number of index entries */
 	uint64_t hash_key[2];  /* SipHash key of channel names and idempotency keys */
 	uint64_t birth_id;     /* ids up to this one are from before the ring */
-	uint64_t reserved[7];
+	uint64_t reserved[8];
 };
 
 /* Written by the writer only. Atomics, since readers look at any moment; pairs are named where they are used. */

@@ -28,4 +28,23 @@ enum ring_result ring_read_peek(
 enum ring_result ring_read_copy(
     const struct ring *r, uint64_t position, void *buffer, size_t cap, struct record *record);
 
+/* One channel's link of one record. */
+struct ring_read_link {
+	uint64_t id;
+	uint64_t prev_id;
+	uint64_t back; /* positions, 0 = none */
+	uint64_t next;
+	uint16_t flags;
+};
+
+/*
+ * The channel's link of the record that begins exactly there. A record at or beyond `limit` counts as RING_NONE.
+ * RING_OK; RING_LAPPED; RING_CORRUPT; RING_INVALID when the record does not carry this channel.
+ */
+enum ring_result ring_read_link(const struct ring *r, uint64_t position, uint64_t limit,
+    uint64_t hash, const char *name, size_t name_len, struct ring_read_link *link);
+
+/* True while the writer has not begun to overwrite the position (to be asked after copying). */
+bool ring_read_kept(const struct ring *r, uint64_t position);
+
 #endif

@@ -34,6 +34,7 @@ struct ring_seek {
 	uint64_t here_id;
 	uint64_t settled;  /* last id, read before the index was */
 	uint64_t prev_id;  /* of the record that it stands on */
+	uint64_t back;
 	bool may_gap;      /* not for 0 and -N */
 	bool future;       /* the cursor is above every id */
 	uint32_t restarts; /* times that the writer lapped the walk */

@@ -68,8 +68,8 @@ enum ring_result ring_write_append(
 uint64_t ring_write_commit(struct ring_write *w);
 
 /*
- * Forgets the channel's history: appends a forget record and commits it together with what is pending. Cursors
- * older than the newest forgotten event get a gap. flags: RECORD_END_SUBSCRIPTIONS or 0.
+ * Forgets the channel's history: commits what is pending, appends a forget record and commits that. Cursors older
+ * than the newest forgotten event get a gap. flags: RECORD_END_SUBSCRIPTIONS or 0.
  */
 enum ring_result ring_write_forget(struct ring_write *w, struct record_slice channel,
     uint16_t flags, uint64_t now_ms, uint64_t *id);

@@ -1,0 +1,235 @@
+/*
+ * index.c: searching, taking and advancing entries of the channel index. See index.h for the rules.
+ */
+#include "shm/index.h"
+
+/* The words of an entry that belong together. */
+struct index_seen {
+	uint64_t hash;
+	uint64_t newest;
+	uint64_t prior;
+	uint64_t floor;
+};
+
+struct index_entry *
+index_entry(const struct ring *r, uint64_t hash, unsigned probe)
+{
+	uint64_t mask = (UINT64_C(1) << r->geometry->index_shift) - 1;
+
+	return &r->index[(hash + probe) & mask];
+}
+
+/*
+ * Reads an entry's words as of one moment; false if it changed meanwhile. Pairs with index_take and index_advance: prior is
+ * stored before newest, so the prior that is read here is not older than the newest.
+ */
+static bool
+load(const struct index_entry *entry, struct index_seen *seen)
+{
+	seen->newest = atomic_load_explicit(&entry->newest, memory_order_acquire);
+	seen->hash = atomic_load_explicit(&entry->hash, memory_order_acquire);
+	seen->prior = atomic_load_explicit(&entry->prior, memory_order_acquire);
+	seen->floor = atomic_load_explicit(&entry->floor, memory_order_acquire);
+	return atomic_load_explicit(&entry->newest, memory_order_acquire) == seen->newest;
+}
+
+/* What one entry has to say about the channel. RING_INVALID: nothing. RING_MORE: it moved, look again. */
+static enum ring_result
+examine(const struct ring *r, const struct index_entry *entry, uint64_t hash, const char *name,
+    size_t name_len, struct index_found *found)
+{
+	struct index_seen seen;
+	enum ring_result result;
+	uint64_t tail, published;
+
+	if (!load(entry, &seen))
+		return RING_MORE;
+	if (seen.hash == 0)
+		return RING_NONE;
+	if (seen.hash != hash || seen.newest == 0)
+		return RING_INVALID;
+	/* After the entry: so the prior is below this tail, because it was published when it was stored. */
+	tail = ring_read_tail(r);
+	published = seen.newest < tail ? seen.newest : seen.prior;
+	found->floor = seen.floor;
+	if (published != 0) {
+		result = ring_read_link(r, published, tail, hash, name, name_len, &found->link);
+		found->position = published;
+		if (result == RING_NONE)
+			return RING_CORRUPT;
+		if (result != RING_LAPPED)
+			return result;
+		/* Lapped and still the newest: a free entry. Otherwise a whole lap went by since load. */
+		if (published == seen.newest)
+			return atomic_load_explicit(&entry->newest, memory_order_acquire) == seen.newest
+				   ? RING_INVALID
+				   : RING_MORE;
+	}
+	/*
+	 * Only a record that is not published yet, but written whole, since the entry names it: it knows what was lost
+	 * before it. Should it not be readable any more, the writer has moved on.
+	 */
+	result = ring_read_link(r, seen.newest, UINT64_MAX, hash, name, name_len, &found->link);
+	if (result == RING_INVALID)
+		return RING_INVALID;
+	if (result != RING_OK)
+		return RING_MORE;
+	found->position = 0;
+	found->lost_id = found->link.prev_id;
+	return RING_OK;
+}
+
+/* One pass over the probes. RING_NONE: no entry has the channel. */
+static enum ring_result
+search(const struct ring *r, uint64_t hash, const char *name, size_t name_len,
+    struct index_found *found)
+{
+	enum ring_result result;
+
+	for (unsigned probe = 0; probe < INDEX_PROBES; probe++) {
+		const struct index_entry *entry = index_entry(r, hash, probe);
+		unsigned tries = 0;
+
+		do
+			result = examine(r, entry, hash, name, name_len, found);
+		while (result == RING_MORE && ++tries < 64);
+		if (result != RING_INVALID && result != RING_MORE)
+			return result;
+	}
+	return RING_NONE;
+}
+
+enum ring_result
+index_find(const struct ring *r, uint64_t hash, const char *name, size_t name_len,
+    struct index_found *found)
+{
+	enum ring_result result;
+	uint64_t lost_id;
+
+	found->position = 0;
+	found->floor = 0;
+	result = search(r, hash, name, name_len, found);
+	if (result == RING_NONE) {
+		/*
+		 * lost_id may have been raised for others since the search; only if the channel is still absent after
+		 * reading it does it speak about this channel. Pairs with the order in ring_write.c: lost_id first.
+		 */
+		lost_id = ring_lost_id(r);
+		result = search(r, hash, name, name_len, found);
+		if (result == RING_NONE)
+			found->lost_id = lost_id;
+	}
+	if (result == RING_OK && found->position == 0)
+		return RING_NONE;
+	return result;
+}
+
+uint64_t
+index_floor(const struct ring *r, uint64_t hash)
+{
+	uint64_t floor = 0;
+
+	for (unsigned probe = 0; probe < INDEX_PROBES; probe++) {
+		struct index_seen seen;
+
+		if (!load(index_entry(r, hash, probe), &seen))
+			continue;
+		if (seen.hash == 0)
+			break;
+		if (seen.hash == hash && seen.newest != 0 && seen.floor > floor)
+			floor = seen.floor;
+	}
+	return floor;
+}
+
+struct index_entry *
+index_own(const struct ring *r, uint64_t hash, const char *name, size_t name_len,
+    struct ring_read_link *link)
+{
+	for (unsigned probe = 0; probe < INDEX_PROBES; probe++) {
+		struct index_entry *entry = index_entry(r, hash, probe);
+		uint64_t own = atomic_load_explicit(&entry->hash, memory_order_relaxed);
+		uint64_t newest = atomic_load_explicit(&entry->newest, memory_order_relaxed);
+
+		if (own == 0)
+			break;
+		if (own == hash && newest != 0 &&
+		    ring_read_link(r, newest, UINT64_MAX, hash, name, name_len, link) == RING_OK)
+			return entry;
+	}
+	return NULL;
+}
+
+struct index_entry *
+index_victim(const struct ring *r, uint64_t hash, uint64_t *evicted)
+{
+	struct index_entry *unused = NULL, *oldest = NULL;
+	uint64_t oldest_newest = UINT64_MAX;
+
+	*evicted = 0;
+	for (unsigned probe = 0; probe < INDEX_PROBES; probe++) {
+		struct index_entry *entry = index_entry(r, hash, probe);
+		uint64_t own = atomic_load_explicit(&entry->hash, memory_order_relaxed);
+		uint64_t newest = atomic_load_explicit(&entry->newest, memory_order_relaxed);
+		bool is_free = newest == 0 || !ring_read_kept(r, newest);
+
+		/* Its own old entry before any other, so that no channel ever has two. */
+		if (own == hash && is_free)
+			return entry;
+		if (is_free && unused == NULL)
+			unused = entry;
+		if (own == 0)
+			break;
+		if (newest < oldest_newest) {
+			oldest_newest = newest;
+			oldest = entry;
+		}
+	}
+	if (unused != NULL)
+		return unused;
+	*evicted = oldest_newest;
+	return oldest;
+}
+
+void
+index_take(struct index_entry *entry, uint64_t hash)
+{
+	/* Each with release: a reader that sees a later word sees newest = 0 when it looks at newest again (load). */
+	atomic_store_explicit(&entry->newest, 0, memory_order_release);
+	atomic_store_explicit(&entry->prior, 0, memory_order_release);
+	atomic_store_explicit(&entry->floor, 0, memory_order_release);
+	atomic_store_explicit(&entry->hash, hash, memory_order_release);
+}
+
+void
+index_advance(struct index_entry *entry, uint64_t position, uint64_t published)
+{
+	uint64_t newest = atomic_load_explicit(&entry->newest, memory_order_relaxed);
+
+	/* Within a batch prior stays: it is what readers use until the batch is published. Pairs with load. */
+	if (newest != 0 && newest < published)
+		atomic_store_explicit(&entry->prior, newest, memory_order_release);
+	atomic_store_explicit(&entry->newest, position, memory_order_release);
+}
+
+void
+index_forget(struct index_entry *entry, uint64_t position)
+{
+	/* Pairs with load and index_floor. */
+	if (atomic_load_explicit(&entry->floor, memory_order_relaxed) < position)
+		atomic_store_explicit(&entry->floor, position, memory_order_release);
+}
+
+void
+index_repair(struct index_entry *entry, uint64_t tail, uint64_t oldest)
+{
+	uint64_t newest = atomic_load_explicit(&entry->newest, memory_order_relaxed);
+	uint64_t prior = atomic_load_explicit(&entry->prior, memory_order_relaxed);
+
+	if (newest >= tail) {
+		newest = prior < tail && prior >= oldest ? prior : 0;
+		atomic_store_explicit(&entry->newest, newest, memory_order_release);
+	}
+	if (prior >= tail)
+		atomic_store_explicit(&entry->prior, 0, memory_order_release);
+}
