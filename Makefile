@@ -109,7 +109,7 @@ $(OUT)/libtest.a: $(call objects,$(TESTLIB))
 $(OUT)/tests/e2e/%: $(OUT)/tests/e2e/%.o $(OUT)/libtest.a
 	$(LINK) -o $@ $^
 $(BENCH): $(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libtest.a
-	$(LINK) -o $@ $^ -luring -lm
+	$(LINK) -o $@ $^ -luring
 
 # E2E_SCALE=0.1 makes them shorter, for sanitizer builds.
 .PHONY: e2e bench
@@ -117,4 +117,4 @@ e2e: $(PROGRAMS) $(E2E)
 	@failed=; for t in $(E2E); do echo "# $$t"; RINGCAST_BIN='$(OUT)' "$$t" || failed="$$failed $$t"; done; \
 	   test -z "$$failed" || { echo "# failed:$$failed"; exit 1; }
 bench: $(PROGRAMS) $(BENCH)
-	@RINGCAST_BIN='$(OUT)' tests/bench/run.sh
+	@RINGCAST_BIN='$(OUT)' sh tests/bench/run.sh

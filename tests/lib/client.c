@@ -181,8 +181,8 @@ settle_cursors(struct client *c)
 	c->cursor = 0;
 }
 
-static void
-ask(struct clients *e, struct client *c)
+void
+client_ask(struct clients *e, struct client *c)
 {
 	char request[2048], id[20];
 	bool ws = c->transport == CLIENT_WS || c->transport == CLIENT_WS_SUBSCRIBE;
@@ -248,7 +248,7 @@ connected(struct clients *e, struct client *c)
 		return;
 	}
 	watch(e, c, EPOLL_CTL_MOD, EPOLLIN);
-	ask(e, c);
+	client_ask(e, c);
 }
 
 static void
@@ -257,13 +257,17 @@ due(struct clients *e)
 	uint64_t now = wire_now_ms();
 	unsigned connects = 0;
 
+	if (now < e->scan_ms)
+		return;
+	/* Walking many clients in every turn would cost more than their events. */
+	e->scan_ms = now + 1 + e->count / 1000;
 	for (size_t i = 0; i < e->count; i++) {
 		struct client *c = &e->list[i];
 
 		if (c->due_ms == 0 || c->due_ms > now)
 			continue;
 		if (c->state == CLIENT_RESTING)
-			ask(e, c);
+			client_ask(e, c);
 		else if (c->state == CLIENT_IDLE && connects++ < CONNECTS_MAX)
 			start(e, c);
 	}
@@ -330,6 +334,7 @@ readable(struct clients *e, struct client *c)
 		client_lost(e, c, n == 0 && c->in_len == 0);
 		return;
 	}
+	e->bytes += (uint64_t)n;
 	take(e, c, (size_t)n);
 }
 

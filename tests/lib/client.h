@@ -89,12 +89,13 @@ struct clients {
 	int receive_buffer_bytes;	/* SO_RCVBUF of new connections, 0: the system's */
 	const char *query;		/* further query of every request, begins with '&'; NULL: none */
 	uint64_t random;
+	uint64_t scan_ms; /* next look at who is due */
 	void *context;
 	void (*event)(void *context, struct client *c, const struct client_event *e);
 	void (*gap)(void *context, struct client *c, const struct client_gap *g);
 	void (*ended)(void *context, struct client *c); /* may be NULL: a connection ended that the test did not cut */
 	/* counters */
-	uint64_t events, gaps, connects, connect_errors, cuts_by_peer, refused, violations;
+	uint64_t bytes, events, gaps, connects, connect_errors, cuts_by_peer, refused, violations;
 	char violation[256];
 	char *buffer; /* shared by all reads */
 	char *scratch;
@@ -124,6 +125,8 @@ const char *client_transport_name(enum client_transport transport);
 void client_violation(struct clients *e, const struct client *c, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void client_lost(struct clients *e, struct client *c, bool clean);
+/* Sends the client's request on its connection. */
+void client_ask(struct clients *e, struct client *c);
 bool client_say(struct clients *e, struct client *c, const void *bytes, size_t len);
 
 /* client_parse.c: takes what was read; returns bytes consumed, or -1 after it called client_lost(). */

@@ -376,7 +376,8 @@ static void
 rest(struct clients *e, struct client *c, bool at_once)
 {
 	c->state = CLIENT_RESTING;
-	c->due_ms = wire_now_ms() + (at_once ? 0 : 1 + e->rest_ms / 2 + wire_random(&e->random) % (e->rest_ms + 1));
+	c->due_ms = wire_now_ms() +
+	    (at_once ? 0 : 1 + e->rest_ms / 2 + wire_random(&e->random) % (e->rest_ms + 1));
 }
 
 static void
@@ -389,7 +390,9 @@ take_poll(struct clients *e, struct client *c, struct text body)
 
 	if (!wire_json_valid(body) || next == 0 || !wire_json_member(body, "events", &events) ||
 	    !wire_json_member(body, "gaps", &gaps) || !wire_json_member(body, "more", &more)) {
-		client_violation(e, c, "a strange answer: %.*s", (int)(body.len < 120 ? body.len : 120), body.bytes);
+		client_violation(
+		    e, c, "a strange answer: %.*s", (int)(body.len < 120 ? body.len : 120), body.bytes);
+		rest(e, c, false);
 		return;
 	}
 	for (size_t i = 0; wire_json_item(gaps, i, &item); i++)
@@ -448,10 +451,13 @@ parse_poll(struct clients *e, struct client *c, char *bytes, size_t len)
 		take_poll(e, c, answer.body);
 	else
 		rest(e, c, false);
-	if (answer.keeps)
-		return n;
-	client_lost(e, c, true);
-	return -1;
+	if (!answer.keeps) {
+		client_lost(e, c, true);
+		return -1;
+	}
+	if (c->state == CLIENT_RESTING && c->due_ms <= wire_now_ms())
+		client_ask(e, c);
+	return c->fd == -1 ? -1 : n;
 }
 
 /* The head of a stream; bytes it takes, 0 need more, -1 lost. */
