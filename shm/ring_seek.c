@@ -288,7 +288,7 @@ count(const struct ring *r, uint64_t hash, const struct index_found *newest, uns
     struct ring_seek_channel *channel)
 {
 	struct ring_read_link link = newest->link;
-	uint64_t position = newest->position;
+	uint64_t position = newest->position, back;
 	enum ring_result result;
 
 	channel->events = 0;
@@ -302,13 +302,13 @@ count(const struct ring *r, uint64_t hash, const struct index_found *newest, uns
 		channel->events++;
 		if (link.back == 0)
 			return RING_OK;
-		result = ring_read_link(
-		    r, link.back, position, hash, channel->name, channel->name_len, &link);
+		back = link.back;
+		result = ring_read_link(r, back, position, hash, channel->name, channel->name_len, &link);
 		if (result == RING_LAPPED)
 			return RING_OK;
 		if (result != RING_OK)
 			return RING_CORRUPT;
-		position = link.back;
+		position = back;
 	}
 	return RING_OK;
 }
