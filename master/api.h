@@ -17,6 +17,8 @@
 
 struct master;
 struct api;
+struct api_query;
+struct publish_session;
 
 int api_start(struct master *m);
 void api_stop(struct master *m);
@@ -26,6 +28,19 @@ int api_rows(struct master *m, uint32_t ordinal, const struct order_rows *rows);
 
 /* The worker will answer no more (died, or its control socket ended). */
 void api_worker_gone(struct master *m, uint32_t ordinal);
+
+/* ---- for publish_request.c: each answers the session, at once or when the workers have ---- */
+
+void api_list_channels(struct publish_session *s, struct slice query);
+void api_show_channel(struct publish_session *s, struct slice raw_name);
+void api_delete_channel(struct publish_session *s, struct slice raw_name, struct slice query);
+void api_list_connections(struct publish_session *s, struct slice query);
+void api_end_connection(struct publish_session *s, struct slice text);
+
+/* The session that asked is gone. */
+void api_forget(struct master *m, struct api_query *query);
+
+/* ---- names of connections ---- */
 
 /* The text of a connection: "<ordinal>-<generation><slot>", both as eight hexadecimal digits. */
 #define API_CONNECTION_TEXT_BYTES 28

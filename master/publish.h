@@ -24,6 +24,7 @@
 
 struct master;
 struct publish;
+struct publish_session_set;
 
 /*
  * Opens the publish socket named by the configuration, or takes fd when it is not -1 (passed by systemd). Creates the
@@ -48,6 +49,20 @@ unsigned publish_session_count(const struct master *m);
 int publish_event(struct master *m, const struct event *e, uint64_t *id, bool *duplicate,
     enum error_code *error, const char **message);
 
+/* Bytes that the event would take in the ring, after the same checks as publish_event; 0, or -1 likewise. */
+int publish_event_size(struct master *m, const struct event *e, uint64_t *size, enum error_code *error,
+    const char **message);
+
+/*
+ * True if events of these sizes in sum will all be appended: so an array enters whole or not at all. Commits what is
+ * pending when only that stands in the way.
+ */
+bool publish_make_room(struct master *m, uint64_t bytes, uint64_t largest);
+
+/* Forgets a channel's history; *id lies at or above everything forgotten. 0, or -1 with the error. */
+int publish_forget(struct master *m, struct slice channel, uint64_t *id, enum error_code *error,
+    const char **message);
+
 /* Makes appended events visible and rings the doorbell, once; nothing when nothing was appended since. */
 void publish_commit(struct master *m);
 
@@ -69,6 +84,9 @@ struct publish_counts {
 	uint64_t sessions_stalled; /* closed: unread answers without progress */
 	uint64_t errors[ERROR_CODES];
 };
+
+/* For admin.c, whose sessions are of the same kind. */
+struct publish_session_set *publish_sessions(struct master *m);
 
 const struct publish_counts *publish_counts(const struct master *m);
 
