@@ -118,3 +118,15 @@ e2e: $(PROGRAMS) $(E2E)
 	   test -z "$$failed" || { echo "# failed:$$failed"; exit 1; }
 bench: $(PROGRAMS) $(BENCH)
 	@RINGCAST_BIN='$(OUT)' sh tests/bench/run.sh
+
+# ---- the container's seccomp profile, without a container ----------------------------------------
+
+SECCOMP_RUN := $(OUT)/tests/systemd/seccomp_run
+$(OUT)/tests/systemd/syscalls.inc:
+	@mkdir -p $(@D)
+	@echo '#include <asm/unistd.h>' | $(CC) -E -dM - | \
+	   sed -n 's/^#define __NR_\([a-z0-9_]*\) .*/{"\1", __NR_\1},/p' | sort > $@
+$(OUT)/tests/systemd/seccomp_run.o: CPPFLAGS += -I$(OUT)
+$(OUT)/tests/systemd/seccomp_run.o: $(OUT)/tests/systemd/syscalls.inc
+$(SECCOMP_RUN): $(OUT)/tests/systemd/seccomp_run.o
+	$(LINK) -o $@ $^ -ljansson
