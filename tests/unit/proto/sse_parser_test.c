@@ -33,7 +33,8 @@ static const struct {
     {"the specification's stock", S("data: YHOO\ndata: +2\ndata: 10\n\n"),
 	"[message|YHOO\n+2\n10|]", NONE},
     {"the specification's ids",
-	S(": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n"),
+	S(": test stream\n\ndata: first event\nid: 1\n\n"
+	  "data:second event\nid\n\ndata:  third event\n\n"),
 	"[message|first event|1][message|second event|][message| third event|]", NONE},
     {"the specification's blanks", S("data\n\ndata\ndata\n\ndata:"), "[message||][message|\n|]",
 	NONE},
@@ -206,8 +207,8 @@ sse_parser_needs_no_room_for_comments(void **state)
 	char buffer[16];
 	struct sse_parser p;
 	struct sse_parser_event event;
-	struct slice in = SLICE_LITERAL(
-	    ": a comment much longer than the buffer is\ndata: x\n: and another one, also long\n\n");
+	struct slice in =
+	    SLICE_LITERAL(": a comment longer than the buffer is\ndata: x\n: and another one\n\n");
 
 	(void)state;
 	sse_parser_start(&p, buffer, sizeof buffer);

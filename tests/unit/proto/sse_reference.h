@@ -140,7 +140,7 @@ sse_reference_read(const char *bytes, size_t len, struct sse_text *log)
 	return r.retry_ms;
 }
 
-/* Feeds sse_parser one read and writes down what it reports. Aborts when the buffer is too small. */
+/* Feeds sse_parser one read and writes down what it reports. The buffer must be large enough. */
 static inline void
 sse_reference_feed(struct sse_parser *p, const char *bytes, size_t len, struct sse_text *log)
 {

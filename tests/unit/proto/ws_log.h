@@ -15,7 +15,9 @@
 
 #include "proto/ws_input.h"
 
+#ifndef WS_LOG_BYTES
 #define WS_LOG_BYTES (1 << 18)
+#endif
 
 struct ws_log {
 	char text[WS_LOG_BYTES];
