@@ -130,3 +130,6 @@ $(OUT)/tests/systemd/seccomp_run.o: CPPFLAGS += -I$(OUT)
 $(OUT)/tests/systemd/seccomp_run.o: $(OUT)/tests/systemd/syscalls.inc
 $(SECCOMP_RUN): $(OUT)/tests/systemd/seccomp_run.o
 	$(LINK) -o $@ $^ -ljansson
+.PHONY: seccomp
+seccomp: $(SECCOMP_RUN) $(patsubst %,$(OUT)/tests/unit/worker/%_test,io uring uring_pressure probe)
+	@tests/systemd/seccomp_test.sh '$(OUT)'
