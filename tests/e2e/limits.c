@@ -7,7 +7,7 @@
 #include "tests/lib/publisher.h"
 #include "tests/lib/server.h"
 
-#define DESCRIPTORS 64
+#define DESCRIPTORS 128
 #define WATCH_MS 2000
 
 static const char *const names[] = {"crowd"};
