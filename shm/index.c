@@ -51,32 +51,20 @@ examine(const struct ring *r, const struct index_entry *entry, uint64_t hash, co
 	/* After the entry: so the prior is below this tail, because it was published when it was stored. */
 	tail = ring_read_tail(r);
 	published = seen.newest < tail ? seen.newest : seen.prior;
-	found->floor = seen.floor;
-	if (published != 0) {
-		result = ring_read_link(r, published, tail, hash, name, name_len, &found->link);
-		found->position = published;
-		if (result == RING_NONE)
-			return RING_CORRUPT;
-		if (result != RING_LAPPED)
-			return result;
-		/* Lapped and still the newest: a free entry. Otherwise a whole lap went by since load. */
-		if (published == seen.newest)
-			return atomic_load_explicit(&entry->newest, memory_order_acquire) == seen.newest
-				   ? RING_INVALID
-				   : RING_MORE;
-	}
-	/*
-	 * Only a record that is not published yet, but written whole, since the entry names it: it knows what was lost
-	 * before it. Should it not be readable any more, the writer has moved on.
-	 */
-	result = ring_read_link(r, seen.newest, UINT64_MAX, hash, name, name_len, &found->link);
-	if (result == RING_INVALID)
+	if (published == 0)
+		return RING_INVALID; /* its first record is not published yet */
+	result = ring_read_link(r, published, tail, hash, name, name_len, &found->link);
+	if (result == RING_NONE)
+		return RING_CORRUPT;
+	if (result == RING_LAPPED) {
+		/* A free entry, unless a whole lap went by since load. */
+		if (atomic_load_explicit(&entry->newest, memory_order_acquire) != seen.newest)
+			return RING_MORE;
 		return RING_INVALID;
-	if (result != RING_OK)
-		return RING_MORE;
-	found->position = 0;
-	found->lost_id = found->link.prev_id;
-	return RING_OK;
+	}
+	found->position = published;
+	found->floor = seen.floor;
+	return result;
 }
 
 /* One pass over the probes. RING_NONE: no entry has the channel. */
@@ -119,8 +107,6 @@ index_find(const struct ring *r, uint64_t hash, const char *name, size_t name_le
 		if (result == RING_NONE)
 			found->lost_id = lost_id;
 	}
-	if (result == RING_OK && found->position == 0)
-		return RING_NONE;
 	return result;
 }
 

@@ -35,7 +35,7 @@ static_assert(sizeof(struct index_entry) == 32, "layout of the channel index");
 
 /* What a search found, as of one moment. */
 struct index_found {
-	uint64_t position;          /* newest published record; 0 when there is none */
+	uint64_t position;          /* newest published record */
 	struct ring_read_link link; /* of the record at the position */
 	uint64_t floor;
 	uint64_t lost_id;           /* when there is none: events up to this id may have been lost */
@@ -45,8 +45,8 @@ struct index_found {
 struct index_entry *index_entry(const struct ring *r, uint64_t hash, unsigned probe);
 
 /*
- * Reader: the channel's newest published record. RING_OK; RING_NONE with lost_id (a channel whose first record is
- * not published yet is told by that record); RING_CORRUPT.
+ * Reader: the channel's newest published record. RING_OK; RING_NONE with lost_id (also for a channel whose first record
+ * is not published yet); RING_CORRUPT.
  */
 enum ring_result index_find(const struct ring *r, uint64_t hash, const char *name, size_t name_len,
     struct index_found *found);
