@@ -15,6 +15,7 @@
 #include "master/config.h"
 #include "master/log.h"
 #include "master/loop.h"
+#include "master/notify.h"
 #include "shm/limits.h"
 
 struct accept;
@@ -22,7 +23,6 @@ struct admin;
 struct api;
 struct board;
 struct handoff;
-struct orders;
 struct publish;
 struct doorbell_sleeper;
 struct ring_write;
@@ -55,11 +55,23 @@ struct master {
 	enum master_state state;
 	int exit_code;
 	uint64_t started_unix_ms;
+	bool told_ready; /* READY=1 was sent: the first worker serves */
+	struct loop_timer drain_check;
+	uint64_t drain_end_ns;
 
 	struct ring_write *ring; /* shm/ring_write.h; this process is the only writer */
 	unsigned worker_count;
 	struct seat *seats;                /* [worker_count]; supervise.h */
 	struct doorbell_sleeper *sleepers; /* [worker_count]; kept by supervise.c */
+	char worker_program[512];
+
+	const struct config_overrides
+	    *overrides; /* the command line; a reload applies them again */
+	size_t
+	    passed_count; /* public listeners passed by systemd; they win over the configuration's */
+	int passed[CONFIG_LISTEN_MAX];
+	int passed_publish; /* the publish socket if passed, else -1 */
+	struct notify notify;
 
 	struct accept *accept;
 	struct handoff *handoff;
@@ -71,18 +83,44 @@ struct master {
 	struct master_counters counters;
 };
 
-/* Gauges: clients by the master's own books (handed off and not yet closed, plus waiting), and those of one worker. */
-uint64_t master_connections(const struct master *m);
+/* ---- what the parts ask of the whole ---------------------------------------------------------------- */
 
-/* The board of a worker (shm/board.h), valid for the master's whole life; zeroed when its worker is respawned. */
+/*
+ * Makes everything in order: listeners, ring, publish socket, workers. 0, or -1 after logging what failed; master_close
+ * then still releases what was made.
+ */
+int master_open(struct master *m);
+void master_close(struct master *m);
+
+/* SIGHUP: reads the file again; on a mistake nothing changes. */
+void master_reload(struct master *m);
+
+/* SIGTERM: stops accepting, lets workers and publishers finish, then stops the loop. The second time: at once. */
+void master_drain(struct master *m);
+
+/* supervise.c: a worker serves (again); none will ever serve again. */
+void master_worker_ready(struct master *m);
+void master_workers_gone(struct master *m);
+
+/* ---- figures, for statistics ------------------------------------------------------------------------ */
+
+/* Gauges: clients by the master's own books, and of these the ones that no worker has acknowledged yet. */
+uint64_t master_connections(const struct master *m);
+uint64_t master_connections_waiting(const struct master *m);
+
+/*
+ * The board of a worker (shm/board.h), valid for the master's whole life; zeroed when its worker died. A counter as it
+ * is since the master's start is that of the board and of those that died before; a gauge is the board's alone.
+ */
 struct board *master_board(const struct master *m, unsigned worker);
+uint64_t master_board_sum(const struct master *m, unsigned worker, unsigned board_counter);
 
 /* Board and bell of every worker that runs, as doorbell_ring wants them; boards of those that do not are NULL. */
 const struct doorbell_sleeper *master_sleepers(const struct master *m, size_t *count);
 
-/* True while that worker is started, has said READY and is not draining: it can be asked. */
+/* True while that worker has said READY and is not draining: it can be asked. */
 bool master_worker_serves(const struct master *m, unsigned worker);
-pid_t master_worker_pid(const struct master *m, unsigned worker);
+pid_t master_worker_pid(const struct master *m, unsigned worker); /* 0: no process */
 uint32_t master_worker_incarnation(const struct master *m, unsigned worker);
 
 #endif
