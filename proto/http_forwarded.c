@@ -62,6 +62,19 @@ http_forwarded_client(const struct http_request *request, const struct address_r
 	return any;
 }
 
+/* Some proxies name the scheme of a WebSocket by its own word. */
+static enum http_scheme
+scheme_of(struct slice name)
+{
+	if (http_equal_nocase(name, SLICE_LITERAL("https")) ||
+	    http_equal_nocase(name, SLICE_LITERAL("wss")))
+		return HTTP_SCHEME_HTTPS;
+	if (http_equal_nocase(name, SLICE_LITERAL("http")) ||
+	    http_equal_nocase(name, SLICE_LITERAL("ws")))
+		return HTTP_SCHEME_HTTP;
+	return HTTP_SCHEME_UNKNOWN;
+}
+
 enum http_scheme
 http_forwarded_scheme(const struct http_request *request)
 {
@@ -70,12 +83,8 @@ http_forwarded_scheme(const struct http_request *request)
 	struct slice element;
 
 	while (http_request_list_next(request, HTTP_X_FORWARDED_PROTO, &list, &element)) {
-		enum http_scheme named = HTTP_SCHEME_UNKNOWN;
+		enum http_scheme named = scheme_of(element);
 
-		if (http_equal_nocase(element, SLICE_LITERAL("https")))
-			named = HTTP_SCHEME_HTTPS;
-		else if (http_equal_nocase(element, SLICE_LITERAL("http")))
-			named = HTTP_SCHEME_HTTP;
 		if (named == HTTP_SCHEME_UNKNOWN ||
 		    (scheme != HTTP_SCHEME_UNKNOWN && scheme != named))
 			return HTTP_SCHEME_UNKNOWN;
