@@ -135,6 +135,6 @@ main(void)
 		wire_sleep_ms(10);
 	tap_check(&t, proc_descriptors(s.pid) <= before, "the master holds no more descriptors than before (%u, %u)",
 	    before, proc_descriptors(s.pid));
-	server_stop(&t, &s, "signal");
+	server_stop(&t, &s, NULL);
 	return tap_finish(&t);
 }

@@ -137,7 +137,10 @@ server_start(struct server *s, const struct server_options *options)
 	snprintf(s->dir, sizeof s->dir, "/tmp/ringcast-test-XXXXXX");
 	if (mkdtemp(s->dir) == NULL)
 		return false;
-	snprintf(s->socket, sizeof s->socket, "%s/publish.sock", s->dir);
+	if (s->options.socket != NULL)
+		snprintf(s->socket, sizeof s->socket, "%s", s->options.socket);
+	else
+		snprintf(s->socket, sizeof s->socket, "%s/publish.sock", s->dir);
 	snprintf(s->config, sizeof s->config, "%s/config.json", s->dir);
 	snprintf(s->log, sizeof s->log, "%s/log", s->dir);
 	s->port = free_port();

@@ -22,6 +22,7 @@ struct server_options {
 	unsigned workers;	/* 0: 2 */
 	const char *ring_bytes; /* a JSON value, NULL: "\"64MiB\"" */
 	const char *members;	/* further members of the configuration, without a leading comma; NULL: none */
+	const char *socket;	/* path of the publish socket, NULL: in the server's directory */
 	unsigned descriptors;	/* RLIMIT_NOFILE, 0: as it is */
 	int cpu;		/* pin the server to cpu - 1; 0: anywhere */
 	unsigned ready_ms;	/* how long readiness may take; 0: 10 s */
@@ -31,7 +32,7 @@ struct server {
 	pid_t pid;
 	uint16_t port;
 	char dir[64];
-	char socket[96];
+	char socket[128];
 	char config[96];
 	char log[96];
 	struct server_options options;
