@@ -10,6 +10,7 @@
  *	floor of a forget record missing   set again
  *	settled_id behind the tail         set to the newest id found
  *	intent beyond the tail             stays: what it covers may be torn. It never goes back
+ *	oldest raised, intent not yet      intent is raised: what was given up stays given up
  */
 #include <string.h>
 
@@ -20,7 +21,7 @@ static bool
 words_sane(const struct ring_write *w)
 {
 	return w->published >= w->ring.size && w->published % 8 == 0 && w->published <= w->intent &&
-	       w->intent - w->published <= w->ring.size / 2 && w->oldest <= w->published &&
+	       w->intent - w->published <= w->ring.size && w->oldest <= w->published &&
 	       w->oldest + w->ring.size >= w->intent;
 }
 
@@ -124,6 +125,10 @@ ring_adopt(struct ring_write *w)
 	w->pending = 0;
 	if (!words_sane(w))
 		return RING_ADOPT_CORRUPT;
+	if (w->intent < w->oldest + w->ring.size) {
+		w->intent = w->oldest + w->ring.size;
+		atomic_store_explicit(&words->intent, w->intent, memory_order_release);
+	}
 	repair_tables(w);
 	result = scan(w);
 	if (result != SEGMENT_OK)

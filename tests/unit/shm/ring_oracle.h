@@ -390,7 +390,7 @@ oracle_check(struct oracle *o, const struct ring *r)
 static inline enum ring_result
 oracle_step(struct oracle *o, struct ring_write *w, uint64_t now_ms, uint32_t data_max)
 {
-	static char data[1 << 16];
+	char data[1 << 14];
 	struct record_slice channels[ORACLE_CHANNELS];
 	struct ring_write_event e = {.channels = channels, .type = {"message", 7}, .now_ms = now_ms};
 	/* The first channel is busy, the last one is hardly ever heard of. */
