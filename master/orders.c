@@ -470,7 +470,10 @@ orders_read(struct seat *seat, const char **fault)
 	ssize_t len = recv(seat->socket, packet, sizeof packet, MSG_DONTWAIT | MSG_TRUNC);
 
 	*fault = NULL;
-	if (len == -1 && (errno == EAGAIN || errno == EINTR))
+	/* A peer that closed with packets unread: told once, before what it sent. That must still be heard. */
+	if (len == -1 && (errno == ECONNRESET || errno == EINTR))
+		return 1;
+	if (len == -1 && errno == EAGAIN)
 		return 0;
 	if (len <= 0)
 		return -1;
