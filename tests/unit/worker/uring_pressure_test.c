@@ -276,6 +276,28 @@ completions_set_aside_come_out_first_and_in_order(void **state)
 	close(pair[0]);
 }
 
+/* Set aside they are in no queue of the kernel's: a wait that asks only the kernel would sleep on. */
+static void
+wait_does_not_sleep_over_completions_set_aside(void **state)
+{
+	struct fixture *f = *state;
+	int pair[2];
+
+	pair_open(UNIX, pair);
+	io_send(&f->io, -1, "x", 1, 1);
+	assert_int_equal(io_submit(&f->io), 0);
+	inject.result = -EBUSY;
+	inject.until_empty = true;
+	io_send(&f->io, pair[0], "x", 1, 2);
+	assert_int_equal(io_submit(&f->io), 0);
+	memset(&inject, 0, sizeof inject);
+	uint64_t begin = io_clock_ns();
+	assert_int_equal(io_wait(&f->io, PATIENCE_MS), 0);
+	assert_true(io_clock_ns() - begin < PATIENCE_MS * UINT64_C(1000000));
+	assert_int_equal(only_event(&f->io).token, 1);
+	pair_close(pair);
+}
+
 static void
 ring_that_broke_says_so_for_good(void **state)
 {
@@ -312,6 +334,7 @@ main(void)
 	    WITH(overflow_loses_no_trouble_of_sends),
 	    WITH(submission_that_was_cut_short_goes_on),
 	    WITH(completions_set_aside_come_out_first_and_in_order),
+	    WITH(wait_does_not_sleep_over_completions_set_aside),
 	    WITH(ring_that_broke_says_so_for_good),
 	};
 
