@@ -21,8 +21,8 @@ bool http_forwarded_client(const struct http_request *request, const struct addr
     size_t count, struct address *client);
 
 /*
- * The scheme that X-Forwarded-Proto names; unknown if absent, not http or https, or if its
- * elements differ.
+ * The scheme that X-Forwarded-Proto names (http, ws; https, wss); unknown if absent or something
+ * else, or if its elements differ.
  */
 enum http_scheme http_forwarded_scheme(const struct http_request *request);
 
