@@ -162,6 +162,7 @@ control_parse_ignores_what_it_does_not_know(void **state)
 	    {"{\"at\":\"1-1\",\"later\":{\"at\":\"2-2\"},\"op\":\"live\",\"beat_s\":\"x\"}", true,
 		CONTROL_LIVE},
 	    {"{\"op\":\"li\\u0076e\",\"at\":\"1-1\"}", true, CONTROL_LIVE},
+	    {"{\"op\":\"gap\",\"at\":\"1-1\",\"at\":\"some day\"}", true, CONTROL_GAP},
 	    {"{\"op\":1,\"at\":\"1-1\"}", false, CONTROL_OTHER},
 	    {"{\"id\":\"1-1\",\"channel\":\"a\",\"type\":\"message\",\"data\":null}", false,
 		CONTROL_OTHER},
@@ -179,9 +180,27 @@ control_parse_ignores_what_it_does_not_know(void **state)
 		assert_int_equal(
 		    control_parse(&control, slice_text(cases[i].text), &scratch), cases[i].taken);
 		assert_int_equal(control.kind, cases[i].kind);
+		assert_true(control.kind != CONTROL_GAP || control.at == 0);
 		assert_true(
 		    control.kind != CONTROL_LIVE || i == COUNT(cases) - 1 || control.at == 0x10001);
 	}
+	(void)state;
+}
+
+static void
+control_parse_refuses_when_the_scratch_is_full(void **state)
+{
+	struct slice text = SLICE_LITERAL("{\"op\":\"gap\",\"channel\":\"ab\\u0063\"}");
+	struct guard room;
+
+	guard_open(&room, 64);
+	for (size_t cap = 0; cap <= 3; cap++) {
+		struct out scratch = out_to(guard_end(&room, cap), cap);
+		struct control control;
+
+		assert_int_equal(control_parse(&control, text, &scratch), cap == 3);
+	}
+	guard_close(&room);
 	(void)state;
 }
 
@@ -191,6 +210,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(control_objects_are_spelled_as_the_contract_has_them),
 	    cmocka_unit_test(control_parse_reads_back_what_was_written),
+	    cmocka_unit_test(control_parse_refuses_when_the_scratch_is_full),
 	    cmocka_unit_test(control_parse_ignores_what_it_does_not_know),
 	};
 

@@ -152,11 +152,9 @@ event_parse_envelope_refuses_every_strict_prefix(void **state)
 	}
 }
 
-#define C255                                                                                                       \
-	"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz" \
-	"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz" \
-	"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstu"
 #define C64 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl"
+#define C63 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk"
+#define C255 C64 C64 C64 C63
 static_assert(sizeof C255 == 256 && sizeof C64 == 65, "the longest names");
 
 static const struct {
@@ -299,6 +297,44 @@ event_parse_envelope_refuses_when_the_scratch_is_full(void **state)
 
 		assert_int_equal(event_parse_envelope(&event, text, &scratch, &fault), cap == 12);
 		assert_true(cap == 12 || fault.code == ERROR_TOO_LARGE);
+	}
+}
+
+static void
+event_parse_form_refuses_when_the_scratch_is_full(void **state)
+{
+	struct bench *b = *state;
+	struct slice body = put(b, TEXT("channel=a%20b&data=c"));
+	struct event event;
+	struct event_fault fault;
+
+	for (size_t cap = 0; cap <= 4; cap++) {
+		struct out scratch = out_to(guard_end(&b->scratch, cap), cap);
+
+		assert_int_equal(event_parse_form(&event, body, &scratch, &fault), cap == 4);
+		assert_true(cap == 4 || fault.code == ERROR_TOO_LARGE);
+	}
+}
+
+static void
+event_parse_object_refuses_when_the_scratch_is_full(void **state)
+{
+	static const char *const rows[] = {
+	    "{\"id\":\"1-1\",\"channel\":\"c\",\"data\":\"abcd\\u0065fg\"}",
+	    "{\"id\":\"1-1\",\"channel\":\"abcd\\u0065fg\",\"data\":1}",
+	    "{\"id\":\"1-1\",\"channel\":\"c\",\"data64\":\"QUJDREVGRw==\"}",
+	};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct slice text = put(b, slice_text(rows[i]));
+
+		for (size_t cap = 0; cap <= 7; cap++) {
+			struct out scratch = out_to(guard_end(&b->scratch, cap), cap);
+			struct event event;
+
+			assert_int_equal(event_parse_object(&event, text, &scratch), cap == 7);
+		}
 	}
 }
 
@@ -655,6 +691,8 @@ main(void)
 	    cmocka_unit_test(event_takes_the_longest_names),
 	    cmocka_unit_test(event_carries_at_most_its_limit_of_different_channels),
 	    cmocka_unit_test(event_parse_envelope_refuses_when_the_scratch_is_full),
+	    cmocka_unit_test(event_parse_form_refuses_when_the_scratch_is_full),
+	    cmocka_unit_test(event_parse_object_refuses_when_the_scratch_is_full),
 	    cmocka_unit_test(event_batch_takes_one_or_an_array),
 	    cmocka_unit_test(event_batch_names_the_place_of_a_mistake),
 	    cmocka_unit_test(event_set_body_gives_one_form_to_a_string_and_a_text),

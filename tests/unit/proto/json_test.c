@@ -207,6 +207,38 @@ json_whole_names_each_mistake_and_its_byte(void **state)
 	(void)state;
 }
 
+/* The same mistake at the same byte as json_whole, except behind a value that ends before it. */
+static void
+json_scan_names_the_same_mistakes(void **state)
+{
+	static const char *const complete_before[] = {
+	    "null", "1 2", "{} x", "[]]", "01", "-01", "0x10"};
+
+	for (size_t i = 0; i < COUNT(invalid); i++) {
+		struct json_value value;
+		size_t at = 999;
+		ptrdiff_t expected = invalid[i].error == JSON_ERROR_CUT ? 0 : invalid[i].error;
+		ptrdiff_t r = json_scan(invalid[i].text, &value, &at);
+
+		for (size_t k = 0; k < COUNT(complete_before); k++)
+			if (expected < 0 && strcmp(invalid[i].text.bytes, complete_before[k]) == 0)
+				expected = (ptrdiff_t)value.raw.len;
+		if (r != expected || (r < 0 && at != invalid[i].at))
+			fail_msg("invalid[%zu] '%s': %td at %zu", i, invalid[i].text.bytes, r, at);
+	}
+	(void)state;
+}
+
+static void
+json_errors_have_words(void **state)
+{
+	assert_non_null(strstr(json_error_text(JSON_ERROR_SYNTAX), "JSON"));
+	assert_non_null(strstr(json_error_text(JSON_ERROR_UTF8), "UTF-8"));
+	assert_non_null(strstr(json_error_text(JSON_ERROR_DEPTH), "64"));
+	assert_non_null(strstr(json_error_text(JSON_ERROR_CUT), "early"));
+	(void)state;
+}
+
 /*
  * A mistake is seen no earlier than its byte: everything before it could still have become valid.
  */
@@ -837,6 +869,8 @@ main(void)
 	    cmocka_unit_test(json_scan_takes_valid_text_whole),
 	    cmocka_unit_test(json_scan_needs_more_at_every_strict_prefix),
 	    cmocka_unit_test(json_whole_names_each_mistake_and_its_byte),
+	    cmocka_unit_test(json_scan_names_the_same_mistakes),
+	    cmocka_unit_test(json_errors_have_words),
 	    cmocka_unit_test(json_scan_needs_more_before_a_mistake),
 	    cmocka_unit_test(json_string_scan_sees_a_special_byte_at_every_place),
 	    cmocka_unit_test(json_depth_is_64_and_no_more),

@@ -202,6 +202,30 @@ op_parse_appends_to_the_scratch(void **state)
 	(void)state;
 }
 
+static void
+op_parse_refuses_when_the_scratch_is_full(void **state)
+{
+	static const char *const rows[] = {
+	    "{\"op\":\"subscribe\",\"channel\":\"ab\\u0063d\"}",
+	    "{\"op\":\"subscribe\",\"channel\":\"x\",\"after\":\"1-1\\u0031\\u0031\"}",
+	    "{\"op\":\"publish\",\"channel\":\"x\",\"data\":\"ab\\u0063d\"}",
+	};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		for (size_t cap = 0; cap <= 5; cap++) {
+			struct out scratch = out_to(guard_end(&b->scratch, cap), cap);
+			struct event_fault fault;
+			struct op op;
+			bool fits = cap >= (i == 1 ? 5 : 4);
+
+			assert_int_equal(
+			    op_parse(&op, slice_text(rows[i]), &scratch, &fault), fits);
+			assert_true(fits || fault.code == ERROR_TOO_LARGE);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -210,6 +234,7 @@ main(void)
 	    cmocka_unit_test(op_parse_refuses_every_strict_prefix),
 	    cmocka_unit_test(op_parse_names_the_mistake_and_keeps_the_ref),
 	    cmocka_unit_test(op_parse_appends_to_the_scratch),
+	    cmocka_unit_test(op_parse_refuses_when_the_scratch_is_full),
 	};
 
 	return cmocka_run_group_tests(tests, bench_open, bench_close);
