@@ -62,6 +62,8 @@ examine(const struct ring *r, const struct index_entry *entry, uint64_t hash, co
 			return RING_MORE;
 		return RING_INVALID;
 	}
+	if (seen.floor > published)
+		return RING_CORRUPT; /* the forget record is one of the channel's own */
 	found->position = published;
 	found->floor = seen.floor;
 	return result;
@@ -157,7 +159,7 @@ index_victim(const struct ring *r, uint64_t hash, uint64_t *evicted)
 		struct index_entry *entry = index_entry(r, hash, probe);
 		uint64_t own = atomic_load_explicit(&entry->hash, memory_order_relaxed);
 		uint64_t newest = atomic_load_explicit(&entry->newest, memory_order_relaxed);
-		bool is_free = newest == 0 || !ring_read_kept(r, newest);
+		bool is_free = own == 0 || newest == 0 || !ring_read_kept(r, newest);
 
 		/* Its own old entry before any other, so that no channel ever has two. */
 		if (own == hash && is_free)
@@ -166,7 +168,7 @@ index_victim(const struct ring *r, uint64_t hash, uint64_t *evicted)
 			unused = entry;
 		if (own == 0)
 			break;
-		if (newest < oldest_newest) {
+		if (oldest == NULL || newest < oldest_newest) {
 			oldest_newest = newest;
 			oldest = entry;
 		}

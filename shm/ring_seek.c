@@ -67,7 +67,12 @@ finish_empty(struct ring_seek *s, uint64_t lost)
 static enum ring_result
 finish_here(struct ring_seek *s)
 {
-	if (index_floor(s->ring, s->hash) > s->here) {
+	struct index_found found;
+	enum ring_result result = index_find(s->ring, s->hash, s->name, s->name_len, &found);
+
+	if (result == RING_CORRUPT)
+		return RING_CORRUPT;
+	if (result == RING_OK && found.floor > s->here) {
 		s->here = 0;
 		return RING_LAPPED;
 	}
@@ -107,6 +112,7 @@ begin(struct ring_seek *s)
 		return finish_empty(s, found.link.prev_id);
 	if (found.link.id <= s->cursor || s->wanted == 0)
 		return finish_empty(s, 0);
+	s->floor = found.floor;
 	stand_on(s, found.position, &found.link);
 	return RING_MORE;
 }
@@ -118,7 +124,7 @@ walk(struct ring_seek *s)
 	struct ring_read_link link;
 	enum ring_result result;
 
-	if (s->wanted == 0 || s->prev_id <= s->cursor || s->back == 0)
+	if (s->wanted == 0 || s->prev_id <= s->cursor || s->back == 0 || s->back <= s->floor)
 		return finish_here(s);
 	result = ring_read_link(
 	    s->ring, s->back, s->here, s->hash, s->name, s->name_len, &link);
@@ -157,8 +163,10 @@ follow(const struct ring *r, const char *name, size_t name_len, uint64_t hash, u
 		return RING_LAPPED;
 	if (result != RING_OK || link.back != position)
 		return RING_CORRUPT;
+	if (link.flags & RECORD_FORGET)
+		return RING_LAPPED;
 	*next_id = link.id;
-	return (link.flags & RECORD_FORGET) ? RING_LAPPED : RING_OK;
+	return RING_OK;
 }
 
 enum ring_result
@@ -181,9 +189,12 @@ ring_seek_next(const struct ring *r, const char *name, size_t name_len, uint64_t
 		if (link.id != id)
 			return RING_LAPPED;
 		tail = ring_read_tail(r);
-		*next = link.next;
-		if (link.next != 0 && link.next < tail)
-			return follow(r, name, name_len, hash, position, link.next, tail, next_id);
+		if (link.next != 0 && link.next < tail) {
+			result = follow(r, name, name_len, hash, position, link.next, tail, next_id);
+			if (result == RING_OK)
+				*next = link.next;
+			return result;
+		}
 		/*
 		 * None yet, if the index agrees. It does not when the channel lost its entry and began anew: then
 		 * nobody will ever set `next` here.

@@ -35,6 +35,7 @@ struct ring_seek {
 	uint64_t settled;  /* last id, read before the index was */
 	uint64_t prev_id;  /* of the record that it stands on */
 	uint64_t back;
+	uint64_t floor;    /* of the channel's history, when the walk began */
 	bool may_gap;      /* not for 0 and -N */
 	bool future;       /* the cursor is above every id */
 	uint32_t restarts; /* times that the writer lapped the walk */
