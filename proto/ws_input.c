@@ -155,8 +155,6 @@ take_data(struct ws_input *input, struct slice piece, struct ws_input_event *eve
 static void
 take_ping_or_pong(struct ws_input *input, struct slice piece, struct ws_input_event *event)
 {
-	if (piece.len == 0 && input->left != 0)
-		return;
 	*event = (struct ws_input_event){
 	    .kind = input->frame_opcode == WS_PING ? WS_INPUT_PING : WS_INPUT_PONG,
 	    .first = input->control_len == 0,

@@ -49,7 +49,8 @@ static const struct {
 	T("data: x\ndata: \ndata: id: 9\ndata: retry: 0\n\n")},
     {"NUL and colon stay", T("message"), T(":\0:"), T(""), T("data: :\0:\n\n")},
     {"a type is cut at a line end", T("a\nid: 9"), T("x"), T(""), T("event: a\ndata: x\n\n")},
-    {"an id is cut at a line end or NUL", T(""), T("x"), T("1\rdata: y"), T("data: x\nid: 1\n\n")},
+    {"an id is cut at a line end", T(""), T("x"), T("1\rdata: y"), T("data: x\nid: 1\n\n")},
+    {"an id is cut at NUL", T(""), T("x"), T("1\0002"), T("data: x\nid: 1\n\n")},
     {"nothing left of an id", T(""), T("x"), T("\n1"), T("data: x\n\n")},
 };
 

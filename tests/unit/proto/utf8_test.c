@@ -127,6 +127,23 @@ utf8_judges_alike_at_every_cut(void **state)
 	guard_close(&g);
 }
 
+/* The fast path looks at eight bytes at once: at each of them. */
+static void
+utf8_finds_a_bad_byte_at_every_place_of_a_long_text(void **state)
+{
+	(void)state;
+	for (size_t len = 1; len < 40; len++)
+		for (size_t at = 0; at < len; at++) {
+			char text[40];
+
+			memset(text, 'a', len);
+			text[at] = (char)0x80;
+			assert_false(utf8_valid(slice_of(text, len)));
+			text[at] = 0x7f;
+			assert_true(utf8_valid(slice_of(text, len)));
+		}
+}
+
 static void
 utf8_stays_failed(void **state)
 {
@@ -206,10 +223,18 @@ utf8_cut_never_splits_a_character(void **state)
 	    {"\xf0\x9f\x98\x80", 4, 4},
 	};
 
+	struct guard g;
+
 	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+	guard_open(&g, 64);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		size_t len = strlen(cases[i].text);
+		const char *text = guard_copy(&g, cases[i].text, len);
+
 		assert_int_equal(
-		    utf8_cut(slice_text(cases[i].text), cases[i].len_max), cases[i].expected);
+		    utf8_cut(slice_of(text, len), cases[i].len_max), cases[i].expected);
+	}
+	guard_close(&g);
 }
 
 int
@@ -218,6 +243,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(utf8_fails_on_the_first_impossible_byte),
 	    cmocka_unit_test(utf8_judges_alike_at_every_cut),
+	    cmocka_unit_test(utf8_finds_a_bad_byte_at_every_place_of_a_long_text),
 	    cmocka_unit_test(utf8_stays_failed),
 	    cmocka_unit_test(utf8_agrees_with_an_obvious_decoder_on_all_short_strings),
 	    cmocka_unit_test(utf8_agrees_with_an_obvious_decoder_on_four_bytes),

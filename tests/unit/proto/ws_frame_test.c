@@ -277,11 +277,15 @@ ws_frame_render_into_too_little_room_is_cut_and_harms_nothing(void **state)
 	(void)state;
 	guard_open(&g, 64);
 	for (size_t cap = 0; cap < 11; cap++) {
-		struct out o = out_to(guard_end(&g, cap), cap);
+		char *before = guard_end(&g, cap + 16);
+		struct out o = out_to(before + 16, cap);
 
+		memset(before, '.', 16);
 		ws_frame_render_masked(&o, WS_TEXT, SLICE_LITERAL("Hello"), mask);
 		assert_true(out_cut(&o));
 		assert_int_equal(o.need, 11);
+		assert_memory_equal(before, "................", 16);
+		assert_memory_equal(o.bytes, "\x81\x85\x37\xfa\x21\x3d", o.len);
 	}
 	guard_close(&g);
 }

@@ -65,6 +65,10 @@ static const struct {
 	"Upgrade: h2c\nUpgrade: websocket\nConnection: keep-alive\n"
 	"Connection: , upgrade,\n" VERSION KEY_LINE,
 	1, WS_HANDSHAKE_OK, 101},
+    {"lists in several fields, ours first", "GET",
+	"Upgrade: websocket\nUpgrade: h2c\nConnection: upgrade\n"
+	"Connection: keep-alive\n" VERSION KEY_LINE,
+	1, WS_HANDSHAKE_OK, 101},
     {"white space around values", "GET",
 	"Upgrade: \t websocket \t\nConnection:upgrade\n"
 	"Sec-WebSocket-Version:  13 \nSec-WebSocket-Key: \t" KEY " ",
@@ -270,6 +274,8 @@ ws_handshake_verifies_the_answer(void **state)
 	} cases[] = {
 	    {"plain", UPGRADE ACCEPT_LINE, 101, WS_HANDSHAKE_OK},
 	    {"with one of ours", UPGRADE ACCEPT_LINE PROTOCOL "ringcast.v1", 101, WS_HANDSHAKE_OK},
+	    {"with one of ours in a list", UPGRADE ACCEPT_LINE PROTOCOL ", ringcast.v1 ,", 101,
+		WS_HANDSHAKE_OK},
 	    {"200", UPGRADE ACCEPT_LINE, 200, WS_HANDSHAKE_BAD_STATUS},
 	    {"426", "", 426, WS_HANDSHAKE_BAD_STATUS},
 	    {"no Upgrade", "Connection: Upgrade\n" ACCEPT_LINE, 101, WS_HANDSHAKE_NO_UPGRADE},
