@@ -660,6 +660,8 @@ use_sockets(struct holdings *h)
 	    .msg_control = &control,
 	    .msg_controllen = sizeof control};
 	struct io_received received;
+	struct sockaddr_storage peer;
+	socklen_t peer_len = sizeof peer;
 	struct tcp_info info;
 	socklen_t info_len = sizeof info;
 	int unsent, one = 1, fd;
@@ -672,6 +674,8 @@ use_sockets(struct holdings *h)
 	NEED(sendmsg(h->control[0], &order, 0) == 1);
 	NEED(io_recv_fds(&h->io, h->control[1], &byte, 1, &fd, 1, &received) == 1);
 	NEED(received.fds_count == 1);
+	NEED(getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0);
+	NEED(getsockname(fd, (struct sockaddr *)&peer, &peer_len) == 0);
 	NEED(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0);
 	NEED(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) == 0);
 	NEED(ioctl(fd, SIOCOUTQ, &unsent) == 0);
