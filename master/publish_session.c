@@ -507,9 +507,8 @@ session_ready(void *context, uint32_t events)
 		return;
 	if ((events & EPOLLOUT) != 0)
 		publish_session_touch(s);
-	if ((events & EPOLLERR) != 0) {
-		publish_session_abandon(s);
-	} else if ((events & (EPOLLIN | EPOLLHUP)) == 0) {
+	/* After an error there may still be bytes to read: reading finds out, and finds the error behind them. */
+	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0) {
 		return;
 	} else if (s->state == PUBLISH_SESSION_LINGER) {
 		session_drop_input(s);

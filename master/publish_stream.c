@@ -16,6 +16,7 @@
 #define CHUNK_HEAD_BYTES 8 /* "0001a4\r\n" */
 #define CHUNK_BYTES_MAX 0xffffff
 #define ANSWER_BYTES_MAX 2048 /* an error with its path and message, escaped; ids are 60 */
+#define LINE_TOO_LONG "the line is longer than max_publish_bytes"
 
 static_assert(LIMIT_PUBLISH_UNSENT_BYTES + ANSWER_BYTES_MAX <= CHUNK_BYTES_MAX, "a turn's answers fit one chunk");
 
@@ -122,6 +123,10 @@ stream_line(struct publish_session *s, struct slice line)
 	bool duplicate;
 
 	s->stream.line++;
+	if (line.len > s->set->m->config->max_publish_bytes) {
+		answer_plain_error(s, ERROR_TOO_LARGE, LINE_TOO_LONG);
+		return;
+	}
 	if (is_blank(line))
 		return;
 	scratch = publish_session_scratch(s->set, line.len);
@@ -158,7 +163,7 @@ stream_gathered_line(struct publish_session *s)
 	if (s->stream.skipping) {
 		s->stream.skipping = false;
 		s->stream.line++;
-		answer_plain_error(s, ERROR_TOO_LARGE, "the line is longer than max_publish_bytes");
+		answer_plain_error(s, ERROR_TOO_LARGE, LINE_TOO_LONG);
 	} else {
 		stream_line(s, publish_buffer_content(&s->body));
 	}

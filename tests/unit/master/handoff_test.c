@@ -125,7 +125,8 @@ offer(struct fixture *f)
 {
 	int pair[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
 	if (!handoff_offer(&f->m, pair[1], &nobody)) {
 		close(pair[0]);
 		close(pair[1]);
@@ -166,9 +167,9 @@ receive(int socket, struct delivery *d, int flags)
 	static char control[CMSG_SPACE(LIMIT_HANDOFF_BATCH * sizeof(int))];
 	struct iovec bytes = {packet, sizeof packet};
 	struct msghdr message = {.msg_iov = &bytes,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof control};
+	    .msg_iovlen = 1,
+	    .msg_control = control,
+	    .msg_controllen = sizeof control};
 	ssize_t len = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *head;
 
@@ -381,7 +382,7 @@ handoff_waits_for_room_in_the_socket_and_loses_nothing(void **state)
 
 	serve_only(f, 1);
 	assert_int_equal(
-		setsockopt(f->m.seats[0].socket, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+	    setsockopt(f->m.seats[0].socket, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
 	for (size_t i = 0; i < 300; i++) {
 		assert_true(offer(f));
 		handoff_flush(&f->m);
@@ -405,14 +406,16 @@ handoff_sends_orders_that_wait_for_room_in_their_order(void **state)
 	unsigned sent = 0, received = 0;
 
 	assert_int_equal(
-		setsockopt(f->m.seats[0].socket, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
-	while (orders_send(&f->m, 0, slice_of(memset(packet, (char)sent, sizeof packet), sizeof packet)) == 0)
+	    setsockopt(f->m.seats[0].socket, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+	while (orders_send(&f->m, 0,
+		   slice_of(memset(packet, (char)sent, sizeof packet), sizeof packet)) == 0)
 		sent++;
 	assert_int_equal(errno, ENOBUFS);
 	assert_int_equal(f->m.counters.orders_refused, 1);
 	assert_in_range(sent, LIMIT_ORDER_QUEUE_BYTES / 1100, LIMIT_ORDER_QUEUE_BYTES / 1000 + 10);
 	for (int idle = 0; idle < 10; idle++) {
-		while (recv(f->worker[0], got, sizeof got, MSG_DONTWAIT) == (ssize_t)sizeof packet) {
+		while (
+		    recv(f->worker[0], got, sizeof got, MSG_DONTWAIT) == (ssize_t)sizeof packet) {
 			assert_int_equal((unsigned char)got[999], (unsigned char)received);
 			received++;
 			idle = 0;
@@ -601,7 +604,8 @@ exhaust_flight(struct fixture *f)
 	if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
 		return 12;
 	handoff_flush(&f->m);
-	if (!loop_timer_pending(&f->m.seats[0].orders.retry) || handoff_room(&f->m) == LIMIT_HANDOFF_QUEUE)
+	if (!loop_timer_pending(&f->m.seats[0].orders.retry) ||
+	    handoff_room(&f->m) == LIMIT_HANDOFF_QUEUE)
 		return 13;
 	(void)!write(go[1], "g", 1);
 	for (int i = 0; i < 400 && handoff_waiting(&f->m) > 0; i++)
@@ -662,7 +666,9 @@ peers_count_what_a_plain_array_counts(void **state)
 		assert_int_equal(peers.total, total);
 		if (step % 1000 == 0)
 			for (uint32_t j = 0; j < 300; j++)
-				assert_int_equal(peers_count(&peers, (j % 20) + (j / 20) * 0x10000000u), counts[j]);
+				assert_int_equal(
+				    peers_count(&peers, (j % 20) + (j / 20) * 0x10000000u),
+				    counts[j]);
 	}
 	peers_clear(&peers);
 }
@@ -687,19 +693,19 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(handoff_sends_a_batch_to_the_least_loaded_worker),
-		TEST(handoff_keeps_a_descriptor_until_it_is_acknowledged),
-		TEST(handoff_gives_what_a_dead_worker_did_not_take_to_another_in_order),
-		TEST(handoff_stops_at_its_credits_and_its_queue),
-		TEST(handoff_respects_what_a_worker_has_room_for),
-		TEST(handoff_waits_for_room_in_the_socket_and_loses_nothing),
-		TEST(handoff_sends_orders_that_wait_for_room_in_their_order),
-		TEST(handoff_refuses_acknowledgements_and_closes_that_cannot_be),
-		TEST(handoff_loses_nothing_when_workers_are_killed_before_they_acknowledge),
-		TEST(handoff_survives_a_worker_that_is_out_of_descriptors),
-		TEST(handoff_waits_while_too_many_descriptors_are_in_flight),
-		cmocka_unit_test(peers_count_what_a_plain_array_counts),
-		TEST(peers_hash_names_an_ipv6_host_by_its_64),
+	    TEST(handoff_sends_a_batch_to_the_least_loaded_worker),
+	    TEST(handoff_keeps_a_descriptor_until_it_is_acknowledged),
+	    TEST(handoff_gives_what_a_dead_worker_did_not_take_to_another_in_order),
+	    TEST(handoff_stops_at_its_credits_and_its_queue),
+	    TEST(handoff_respects_what_a_worker_has_room_for),
+	    TEST(handoff_waits_for_room_in_the_socket_and_loses_nothing),
+	    TEST(handoff_sends_orders_that_wait_for_room_in_their_order),
+	    TEST(handoff_refuses_acknowledgements_and_closes_that_cannot_be),
+	    TEST(handoff_loses_nothing_when_workers_are_killed_before_they_acknowledge),
+	    TEST(handoff_survives_a_worker_that_is_out_of_descriptors),
+	    TEST(handoff_waits_while_too_many_descriptors_are_in_flight),
+	    cmocka_unit_test(peers_count_what_a_plain_array_counts),
+	    TEST(peers_hash_names_an_ipv6_host_by_its_64),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

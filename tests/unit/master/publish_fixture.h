@@ -26,6 +26,7 @@
 #include "master/master.h"
 #include "master/publish.h"
 #include "master/publish_path.h"
+#include "master/publish_session.h"
 #include "master/supervise.h"
 #include "proto/http_body.h"
 #include "proto/http_reply.h"
