@@ -133,6 +133,7 @@ static const struct {
     {SLICE_LITERAL("5\0\r\nhello\r\n"), HTTP_BODY_BAD_CHUNK},
     {SLICE_LITERAL("5\r\nhello0\r\n\r\n"), HTTP_BODY_BAD_CHUNK},
     {SLICE_LITERAL("5\r\nhello\n0\r\n\r\n"), HTTP_BODY_BAD_CHUNK},
+    {SLICE_LITERAL("5\r\nhelloX\n0\r\n\r\n"), HTTP_BODY_BAD_CHUNK},
     {SLICE_LITERAL("5\r\nhello\r0\r\n\r\n"), HTTP_BODY_BAD_CHUNK},
     {SLICE_LITERAL("5\r\nhello\rX0\r\n\r\n"), HTTP_BODY_BAD_CHUNK},
     {SLICE_LITERAL("5\r\nhello\r\n\r\n0\r\n\r\n"), HTTP_BODY_BAD_CHUNK},

@@ -40,7 +40,7 @@ static const struct {
     {SLICE_LITERAL("HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: Keep-Alive\r\n\r\n"), 200,
 	0, HTTP_FRAMING_LENGTH, 5, true},
     {SLICE_LITERAL(
-	 "HTTP/1.1 599 \xc3\xa4 b\r\nConnection: a\r\nConnection: b, close\r\nContent-Length: 1"
+	 "HTTP/1.1 599 \xc3\xa4 b\r\nConnection: a\r\nConnection: b, close\r\nConnection: c\r\nContent-Length: 1"
 	 "\r\n\r\n"),
 	599, 1, HTTP_FRAMING_LENGTH, 1, false},
 };
@@ -149,9 +149,9 @@ static void
 http_reply_gives_reason_type_and_fields(void **state)
 {
 	struct http_reply r;
-	struct slice head =
-	    SLICE_LITERAL("HTTP/1.1 429 Too Many\r\ncontent-type: a/b\r\nRetry-After: 3\r\n"
-			  "retry-after: 4\r\nEmpty:\r\n\r\n");
+	struct slice head = SLICE_LITERAL(
+	    "HTTP/1.1 429 Too Many\r\ncontent-type: a/b\r\nContent-Type: c/d\r\nRetry-After: 3\r\n"
+	    "retry-after: 4\r\nEmpty:\r\n\r\n");
 
 	(void)state;
 	assert_int_equal(http_reply_parse(&r, head, 0, HEAD_MAX), head.len);
