@@ -30,6 +30,7 @@
 #include "master/supervise.h"
 #include "proto/http_body.h"
 #include "proto/http_reply.h"
+#include "shm/doorbell.h"
 #include "shm/ring_read.h"
 #include "shm/ring_write.h"
 
