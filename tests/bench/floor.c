@@ -230,7 +230,7 @@ fan_out(const struct floor *f, uint64_t goal)
 	uint64_t used = 0, deadline = wire_now_ms() + ROUND_MS;
 
 	for (unsigned i = 0; i < f->pair_count; i++) {
-		uint64_t part;
+		uint64_t part = 0;
 
 		if (write(f->pairs[i].ask[1], "g", 1) != 1 ||
 		    read(f->pairs[i].answer[0], &part, sizeof part) != sizeof part)

@@ -390,14 +390,10 @@ first_after(const struct ledger *l, uint64_t id)
 	return low;
 }
 
-void
-ledger_judge_gaps(struct tap *t, const struct ledger *l, const struct clients *e)
+/* Marks what the gaps declare, and counts what of it was received, and gaps that declare nothing. */
+static void
+account_gaps(const struct ledger *l, const struct clients *e, uint8_t *declared, struct ledger_account *a)
 {
-	uint8_t *declared = calloc(l->client_cap, row_bytes(l));
-	uint64_t undeclared = 0, received = 0, empty = 0, missing = 0;
-	uint16_t channel;
-
-	assert(declared != NULL);
 	for (size_t i = 0; i < l->gap_count; i++) {
 		const struct ledger_gap *g = &l->gaps[i];
 		unsigned missed = 0;
@@ -406,28 +402,47 @@ ledger_judge_gaps(struct tap *t, const struct ledger *l, const struct clients *e
 			if (!covers(l, g, n))
 				continue;
 			declared[g->client * row_bytes(l) + n / 8] |= (uint8_t)(1u << (n % 8));
-			received += has(l, g->client, n);
+			a->received += has(l, g->client, n);
 			missed += !has(l, g->client, n);
 		}
-		if (missed == 0 && empty++ == 0)
+		if (missed == 0 && a->empty++ == 0)
 			tap_note("empty gap: client %u (%s) channel %u after %llx at %llx", g->client,
 			    client_transport_name(e->list[g->client].transport), g->channel,
 			    (unsigned long long)g->after, (unsigned long long)g->at);
 	}
+}
+
+struct ledger_account
+ledger_account_gaps(const struct ledger *l, const struct clients *e)
+{
+	uint8_t *declared = calloc(l->client_cap, row_bytes(l));
+	struct ledger_account a = {0};
+	uint16_t channel;
+
+	assert(declared != NULL);
+	account_gaps(l, e, declared, &a);
 	for (size_t i = 0; i < e->count; i++)
 		for (uint32_t n = l->first[i]; n < l->acknowledged; n++) {
 			if (!ledger_concerns(l, &e->list[i], n, &channel) || has(l, (uint32_t)i, n))
 				continue;
-			missing++;
-			if ((declared[i * row_bytes(l) + n / 8] >> (n % 8) & 1) == 0 && undeclared++ == 0)
+			a.missing++;
+			if ((declared[i * row_bytes(l) + n / 8] >> (n % 8) & 1) == 0 && a.undeclared++ == 0)
 				tap_note("undeclared: client %zu (%s) misses event %u", i,
 				    client_transport_name(e->list[i].transport), n);
 		}
 	free(declared);
-	tap_note("%zu gaps, %llu events missed", l->gap_count, (unsigned long long)missing);
-	tap_check(t, l->gap_count != 0 && missing != 0, "clients were lapped");
-	tap_check(t, undeclared == 0, "missed but not declared = %llu", (unsigned long long)undeclared);
-	tap_check(t, received == 0, "declared but received = %llu", (unsigned long long)received);
-	tap_check(t, empty == 0, "gaps without a missed event = %llu", (unsigned long long)empty);
+	return a;
+}
+
+void
+ledger_judge_gaps(struct tap *t, const struct ledger *l, const struct clients *e)
+{
+	struct ledger_account a = ledger_account_gaps(l, e);
+
+	tap_note("%zu gaps, %llu events missed", l->gap_count, (unsigned long long)a.missing);
+	tap_check(t, l->gap_count != 0 && a.missing != 0, "clients were lapped");
+	tap_check(t, a.undeclared == 0, "missed but not declared = %llu", (unsigned long long)a.undeclared);
+	tap_check(t, a.received == 0, "declared but received = %llu", (unsigned long long)a.received);
+	tap_check(t, a.empty == 0, "gaps without a missed event = %llu", (unsigned long long)a.empty);
 	judge_common(t, l, e);
 }

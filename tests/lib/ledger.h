@@ -67,6 +67,15 @@ void ledger_publish(struct ledger *l, struct publisher *p, uint32_t count);
 uint32_t ledger_missing(const struct ledger *l, const struct client *c);
 uint64_t ledger_missing_all(const struct ledger *l, const struct clients *e);
 
+/* How what is missing and what gaps declare lie to each other. */
+struct ledger_account {
+	uint64_t missing;    /* events that clients do not have */
+	uint64_t undeclared; /* of these, in no gap */
+	uint64_t received;   /* events that a gap declares and the client has */
+	uint64_t empty;	     /* gaps without a missed event */
+};
+struct ledger_account ledger_account_gaps(const struct ledger *l, const struct clients *e);
+
 /* One TAP line a property: lost, duplicated, out of order, foreign, damaged, wrong ids, gaps = 0. */
 void ledger_judge(struct tap *t, const struct ledger *l, const struct clients *e);
 /* The same where gaps are to be expected: what is missing is exactly what the gaps declare. */

@@ -138,12 +138,14 @@ wire_json_next(struct text object, size_t *offset, struct text *key, struct text
 bool
 wire_json_member(struct text object, const char *key, struct text *value)
 {
-	struct text name;
+	struct text name, found;
 	size_t offset = 0;
 
-	while (wire_json_next(object, &offset, &name, value))
-		if (wire_equal(name, key))
+	while (wire_json_next(object, &offset, &name, &found))
+		if (wire_equal(name, key)) {
+			*value = found;
 			return true;
+		}
 	return false;
 }
 
