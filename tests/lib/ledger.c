@@ -397,9 +397,10 @@ account_gaps(const struct ledger *l, const struct clients *e, uint8_t *declared,
 	for (size_t i = 0; i < l->gap_count; i++) {
 		const struct ledger_gap *g = &l->gaps[i];
 		unsigned missed = 0;
+		uint16_t channel;
 
 		for (uint32_t n = first_after(l, g->after); n < l->acknowledged && l->ids[n] <= g->at; n++) {
-			if (!covers(l, g, n))
+			if (!covers(l, g, n) || !ledger_concerns(l, &e->list[g->client], n, &channel))
 				continue;
 			declared[g->client * row_bytes(l) + n / 8] |= (uint8_t)(1u << (n % 8));
 			a->received += has(l, g->client, n);
