@@ -106,8 +106,8 @@ static void
 publish(struct bench *b, const char *channel, unsigned size)
 {
 	int len = sprintf(b->line, "{\"channel\":\"%s\",\"data\":\"", channel);
-	int at = len + sprintf(b->line + len, "t=%020llu n=%llu ", (unsigned long long)wire_now_ns(),
-			   (unsigned long long)b->published);
+	int at = len + sprintf(b->line + len, "t=%020llu n=%llu ",
+			   (unsigned long long)wire_now_ns(), (unsigned long long)b->published);
 
 	while (at < len + (int)size)
 		b->line[at++] = 'x';
@@ -152,15 +152,17 @@ boot(struct bench *b)
 static void
 connect_clients(struct bench *b)
 {
-	enum client_transport transport = strcmp(b->o.transport, "ws") == 0 ? CLIENT_WS :
-	    strcmp(b->o.transport, "longpoll") == 0			    ? CLIENT_LONGPOLL :
-									      CLIENT_SSE;
+	enum client_transport transport = strcmp(b->o.transport, "ws") == 0 ? CLIENT_WS
+					  : strcmp(b->o.transport, "longpoll") == 0
+					      ? CLIENT_LONGPOLL
+					      : CLIENT_SSE;
 	uint64_t started = wire_now_ns(), deadline = wire_now_ms() + 60000 + b->o.clients;
 
 	fill_ring(b);
 	wire_sleep_ms(300);
 	b->before = measure_memory(&b->server);
-	if (!fleet_open(&b->fleet, b->server.port, transport, "bench", b->o.clients, b->o.anywhere ? -1 : 1))
+	if (!fleet_open(&b->fleet, b->server.port, transport, "bench", b->o.clients,
+		b->o.anywhere ? -1 : 1))
 		die("too many clients");
 	while (fleet_opened(&b->fleet) < b->o.clients) {
 		if (wire_now_ms() > deadline) {
@@ -188,7 +190,8 @@ one_event(struct bench *b)
 static void
 run_load(struct bench *b)
 {
-	uint64_t cpu, started, elapsed, base, bytes, goal = (uint64_t)b->o.rate * b->o.seconds, sent = 0;
+	uint64_t cpu, started, elapsed, base, bytes, goal = (uint64_t)b->o.rate * b->o.seconds,
+						     sent = 0;
 
 	one_event(b);
 	wire_sleep_ms(100); /* the processes post their bytes every 20 ms */
@@ -218,7 +221,8 @@ run_load(struct bench *b)
 	b->load_events = goal;
 	b->lost = b->published * b->o.clients - fleet_received(&b->fleet);
 	b->deliveries_per_s = (double)(fleet_received(&b->fleet) - base) / ((double)elapsed / 1e9);
-	b->cpu_s_per_million = (double)cpu / 1e9 / ((double)(fleet_received(&b->fleet) - base) / 1e6);
+	b->cpu_s_per_million =
+	    (double)cpu / 1e9 / ((double)(fleet_received(&b->fleet) - base) / 1e6);
 	b->p50_us = fleet_latency_ns(&b->fleet, 0.5) / 1000;
 	b->p99_us = fleet_latency_ns(&b->fleet, 0.99) / 1000;
 	b->max_us = fleet_latency_max_ns(&b->fleet) / 1000;
@@ -350,21 +354,26 @@ per_client(const struct bench *b, uint64_t with, uint64_t before, double unit)
 static void
 print_table(const struct bench *b)
 {
-	printf("%s, %u clients, %u bytes of data (%.0f on the wire), %u workers\n", b->o.transport, b->o.clients,
-	    b->o.size, b->wire_bytes, b->o.workers);
+	printf("%s, %u clients, %u bytes of data (%.0f on the wire), %u workers\n", b->o.transport,
+	    b->o.clients, b->o.size, b->wire_bytes, b->o.workers);
 	printf("  connect       %.1f s (%.0f/s)\n", b->connect_s, b->o.clients / b->connect_s);
-	printf("  load          %u events/s for %u s: %.0f deliveries/s, lost %llu, gaps %llu, cut %llu, violations %llu\n",
+	printf(
+	    "  load          %u events/s for %u s: %.0f deliveries/s, lost %llu, gaps %llu, cut %llu, violations %llu\n",
 	    b->o.rate, b->o.seconds, b->deliveries_per_s, (unsigned long long)b->lost,
 	    (unsigned long long)fleet_gaps(&b->fleet), (unsigned long long)fleet_cuts(&b->fleet),
 	    (unsigned long long)fleet_violations(&b->fleet));
-	printf("  latency       p50 %llu us, p99 %llu us, max %llu us\n", (unsigned long long)b->p50_us,
-	    (unsigned long long)b->p99_us, (unsigned long long)b->max_us);
+	printf("  latency       p50 %llu us, p99 %llu us, max %llu us\n",
+	    (unsigned long long)b->p50_us, (unsigned long long)b->p99_us,
+	    (unsigned long long)b->max_us);
 	printf("  server CPU    %.2f s per million deliveries\n", b->cpu_s_per_million);
-	printf("  memory        process %.0f bytes per idle client (anonymous %.0f, shared %.0f); %llu KiB with none\n",
+	printf(
+	    "  memory        process %.0f bytes per idle client (anonymous %.0f, shared %.0f); %llu KiB with none\n",
 	    per_client(b, b->with.pss_kib, b->before.pss_kib, 1024),
 	    per_client(b, b->with.anon_kib, b->before.anon_kib, 1024),
-	    per_client(b, b->with.shmem_kib, b->before.shmem_kib, 1024), (unsigned long long)b->before.pss_kib);
-	printf("                kernel %.0f bytes per connection, both ends (slab %.0f, TCP buffers %.0f)\n",
+	    per_client(b, b->with.shmem_kib, b->before.shmem_kib, 1024),
+	    (unsigned long long)b->before.pss_kib);
+	printf(
+	    "                kernel %.0f bytes per connection, both ends (slab %.0f, TCP buffers %.0f)\n",
 	    per_client(b, b->with.slab_kib, b->before.slab_kib, 1024) +
 		per_client(b, b->with.tcp_bytes, b->before.tcp_bytes, 1),
 	    per_client(b, b->with.slab_kib, b->before.slab_kib, 1024),
@@ -374,8 +383,10 @@ print_table(const struct bench *b)
 static void
 print_rounds(const struct bench *b, double ratio, double low, double high)
 {
-	printf("  one by one    %.0f ns CPU per delivery, floor %.0f ns; ratio %.2f (90 %% interval %.2f-%.2f, %u rounds)\n",
-	    median(b->ours_ns, b->o.rounds), median(b->floor_ns, b->o.rounds), ratio, low, high, b->o.rounds);
+	printf(
+	    "  one by one    %.0f ns CPU per delivery, floor %.0f ns; ratio %.2f (90 %% interval %.2f-%.2f, %u rounds)\n",
+	    median(b->ours_ns, b->o.rounds), median(b->floor_ns, b->o.rounds), ratio, low, high,
+	    b->o.rounds);
 }
 
 static void
@@ -389,17 +400,20 @@ report(const struct bench *b)
 		interval(b->ratio, b->o.rounds, &low, &high);
 		print_rounds(b, ratio, low, high);
 	}
-	printf("{\"transport\":\"%s\",\"clients\":%u,\"size\":%u,\"wire_bytes\":%.0f,\"workers\":%u,\"rate\":%u,\"seconds\":%u,"
-	       "\"connect_s\":%.2f,\"deliveries_per_s\":%.0f,\"p50_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu,\"lost\":%llu,"
-	       "\"gaps\":%llu,\"cut\":%llu,\"violations\":%llu,\"cpu_s_per_million\":%.3f,",
-	    b->o.transport, b->o.clients, b->o.size, b->wire_bytes, b->o.workers, b->o.rate, b->o.seconds, b->connect_s,
-	    b->deliveries_per_s, (unsigned long long)b->p50_us, (unsigned long long)b->p99_us,
-	    (unsigned long long)b->max_us, (unsigned long long)b->lost, (unsigned long long)fleet_gaps(&b->fleet),
-	    (unsigned long long)fleet_cuts(&b->fleet), (unsigned long long)fleet_violations(&b->fleet),
-	    b->cpu_s_per_million);
-	printf("\"process_bytes_per_client\":%.1f,\"anonymous_bytes_per_client\":%.1f,\"shared_bytes_per_client\":%.1f,"
-	       "\"slab_bytes_per_connection\":%.0f,\"tcp_bytes_per_connection\":%.0f,\"available_bytes_per_connection\":%.0f,"
-	       "\"pss_none_kib\":%llu,\"pss_with_kib\":%llu,",
+	printf(
+	    "{\"transport\":\"%s\",\"clients\":%u,\"size\":%u,\"wire_bytes\":%.0f,\"workers\":%u,\"rate\":%u,\"seconds\":%u,"
+	    "\"connect_s\":%.2f,\"deliveries_per_s\":%.0f,\"p50_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu,\"lost\":%llu,"
+	    "\"gaps\":%llu,\"cut\":%llu,\"violations\":%llu,\"cpu_s_per_million\":%.3f,",
+	    b->o.transport, b->o.clients, b->o.size, b->wire_bytes, b->o.workers, b->o.rate,
+	    b->o.seconds, b->connect_s, b->deliveries_per_s, (unsigned long long)b->p50_us,
+	    (unsigned long long)b->p99_us, (unsigned long long)b->max_us,
+	    (unsigned long long)b->lost, (unsigned long long)fleet_gaps(&b->fleet),
+	    (unsigned long long)fleet_cuts(&b->fleet),
+	    (unsigned long long)fleet_violations(&b->fleet), b->cpu_s_per_million);
+	printf(
+	    "\"process_bytes_per_client\":%.1f,\"anonymous_bytes_per_client\":%.1f,\"shared_bytes_per_client\":%.1f,"
+	    "\"slab_bytes_per_connection\":%.0f,\"tcp_bytes_per_connection\":%.0f,\"available_bytes_per_connection\":%.0f,"
+	    "\"pss_none_kib\":%llu,\"pss_with_kib\":%llu,",
 	    per_client(b, b->with.pss_kib, b->before.pss_kib, 1024),
 	    per_client(b, b->with.anon_kib, b->before.anon_kib, 1024),
 	    per_client(b, b->with.shmem_kib, b->before.shmem_kib, 1024),
@@ -407,7 +421,8 @@ report(const struct bench *b)
 	    per_client(b, b->with.tcp_bytes, b->before.tcp_bytes, 1),
 	    per_client(b, b->before.available_kib, b->with.available_kib, 1024),
 	    (unsigned long long)b->before.pss_kib, (unsigned long long)b->with.pss_kib);
-	printf("\"rounds\":%u,\"ours_ns\":%.0f,\"floor_ns\":%.0f,\"ratio\":%.3f,\"ratio_low\":%.3f,\"ratio_high\":%.3f}\n",
+	printf(
+	    "\"rounds\":%u,\"ours_ns\":%.0f,\"floor_ns\":%.0f,\"ratio\":%.3f,\"ratio_low\":%.3f,\"ratio_high\":%.3f}\n",
 	    b->o.rounds, b->o.rounds != 0 ? median(b->ours_ns, b->o.rounds) : 0,
 	    b->o.rounds != 0 ? median(b->floor_ns, b->o.rounds) : 0, ratio, low, high);
 }
@@ -419,7 +434,8 @@ parse(int argc, char **argv)
 	    {"clients", required_argument, NULL, 'n'}, {"size", required_argument, NULL, 's'},
 	    {"rate", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 'd'},
 	    {"rounds", required_argument, NULL, 'k'}, {"workers", required_argument, NULL, 'w'},
-	    {"ring", required_argument, NULL, 'b'}, {"anywhere", no_argument, NULL, 'a'}, {NULL, 0, NULL, 0}};
+	    {"ring", required_argument, NULL, 'b'}, {"anywhere", no_argument, NULL, 'a'},
+	    {NULL, 0, NULL, 0}};
 	struct options o = {"sse", 1000, 128, 10, 10, 0, 0, 4u << 20, false};
 	int c;
 

@@ -141,7 +141,8 @@ send_all(struct io_uring *ring, const int *fds, unsigned count, const char *byte
 	for (unsigned i = 0; i < count; i++) {
 		struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 
-		io_uring_prep_send(sqe, fds[i], bytes, len, MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL);
+		io_uring_prep_send(
+		    sqe, fds[i], bytes, len, MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL);
 		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 		if (i % BATCH == BATCH - 1 || i == count - 1) {
 			if (io_uring_submit(ring) < 0)
@@ -266,7 +267,8 @@ main(int argc, char **argv)
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	f.shared = mmap(NULL, sizeof *f.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	f.shared =
+	    mmap(NULL, sizeof *f.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (f.shared == MAP_FAILED)
 		fail("mmap");
 	f.pair_count = (clients + PER_PROCESS - 1) / PER_PROCESS;
@@ -282,8 +284,8 @@ main(int argc, char **argv)
 
 		for (unsigned long i = 0; i < rounds; i++)
 			used += fan_out(&f, goal += (uint64_t)clients * f.bytes);
-		printf("%llu %llu %llu\n", (unsigned long long)clients * rounds, (unsigned long long)used,
-		    (unsigned long long)(wire_now_ns() - started));
+		printf("%llu %llu %llu\n", (unsigned long long)clients * rounds,
+		    (unsigned long long)used, (unsigned long long)(wire_now_ns() - started));
 		fflush(stdout);
 	}
 	for (unsigned i = 0; i < f.pair_count; i++) {

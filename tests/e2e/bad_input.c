@@ -28,7 +28,8 @@ struct request_row {
 #define RAW(text) text, sizeof(text) - 1
 #define GET(target) RAW("GET " target " HTTP/1.1\r\nHost: localhost\r\n\r\n")
 #define HEAD(fields) RAW("GET /events?channel=room HTTP/1.1\r\nHost: localhost\r\n" fields "\r\n")
-#define BODY(target, fields, body) RAW("POST " target " HTTP/1.1\r\nHost: localhost\r\n" fields "\r\n" body)
+#define BODY(target, fields, body) \
+	RAW("POST " target " HTTP/1.1\r\nHost: localhost\r\n" fields "\r\n" body)
 #define UPGRADE "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 #define KEY "Sec-WebSocket-Key: " WIRE_WS_KEY "\r\n"
 #define EVIL "Origin: https://evil.example\r\n"
@@ -40,92 +41,126 @@ static const struct request_row public_rows[] = {
     {"a star in a channel name", GET("/events?channel=a*"), 400, "bad_channel", false},
     {"an empty channel name", GET("/events?channel="), 400, "bad_channel", false},
     {"a channel name of 256 bytes", GET("/events?channel={256}"), 400, "bad_channel", false},
-    {"a channel name with a control character", GET("/events?channel=a%00b"), 400, "bad_channel", false},
+    {"a channel name with a control character", GET("/events?channel=a%00b"), 400, "bad_channel",
+	false},
     {"a channel name that is not UTF-8", GET("/events?channel=%ff"), 400, "bad_channel", false},
-    {"a bad channel among good ones", GET("/events?channel=room&channel=$x"), 400, "bad_channel", false},
+    {"a bad channel among good ones", GET("/events?channel=room&channel=$x"), 400, "bad_channel",
+	false},
     {"after that is no cursor", GET("/events?channel=room&after=soon"), 400, "bad_after", false},
     {"after in seconds", GET("/events?channel=room&after=1763856000"), 400, "bad_after", false},
-    {"after with a counter too large", GET("/events?channel=room&after=1763856000000-99999"), 400, "bad_after", false},
+    {"after with a counter too large", GET("/events?channel=room&after=1763856000000-99999"), 400,
+	"bad_after", false},
     {"after that is minus nothing", GET("/events?channel=room&after=-"), 400, "bad_after", false},
     {"wait that is no number", GET("/events?channel=room&wait=long"), 400, "bad_request", false},
     {"limit that is no number", GET("/events?channel=room&limit=all"), 400, "bad_request", false},
     {"an unknown format", GET("/events?channel=room&format=xml"), 400, "bad_request", false},
     {"a broken escape", GET("/events?channel=%4"), 400, "bad_request", false},
     {"a channel that nobody may read", GET("/events?channel=closed.room"), 403, "forbidden", false},
-    {"more channels than allowed", GET("/events?channel=a&channel=b&channel=c&channel=d&channel=e"), 429,
-	"too_many_channels", false},
+    {"more channels than allowed", GET("/events?channel=a&channel=b&channel=c&channel=d&channel=e"),
+	429, "too_many_channels", false},
     {"an unknown path", GET("/nothing"), 404, "not_found", false},
     {"the console when it is off", GET("/"), 404, "not_found", false},
-    {"a publish path on the public side", BODY("/publish", "Content-Length: 2\r\n", "{}"), 404, "not_found", false},
-    {"DELETE", RAW("DELETE /events?channel=room HTTP/1.1\r\nHost: x\r\n\r\n"), 405, "method_not_allowed", false},
+    {"a publish path on the public side", BODY("/publish", "Content-Length: 2\r\n", "{}"), 404,
+	"not_found", false},
+    {"DELETE", RAW("DELETE /events?channel=room HTTP/1.1\r\nHost: x\r\n\r\n"), 405,
+	"method_not_allowed", false},
     {"a method in small letters", RAW("get /events?channel=room HTTP/1.1\r\nHost: x\r\n\r\n"), 405,
 	"method_not_allowed", false},
     /* origins */
     {"a foreign origin on a poll", HEAD(EVIL), 403, "origin_forbidden", false},
     {"origin null", HEAD("Origin: null\r\n"), 403, "origin_forbidden", false},
-    {"an origin that only ends like ours", HEAD("Origin: http://evil-localhost\r\n"), 403, "origin_forbidden", false},
-    {"a foreign origin on a stream", HEAD(EVIL "Accept: text/event-stream\r\n"), 403, "origin_forbidden", false},
+    {"an origin that only ends like ours", HEAD("Origin: http://evil-localhost\r\n"), 403,
+	"origin_forbidden", false},
+    {"a foreign origin on a stream", HEAD(EVIL "Accept: text/event-stream\r\n"), 403,
+	"origin_forbidden", false},
     {"a foreign origin on a handshake", HEAD(EVIL UPGRADE KEY "Sec-WebSocket-Version: 13\r\n"), 403,
 	"origin_forbidden", false},
     {"a foreign origin on a preflight",
-	RAW("OPTIONS /events HTTP/1.1\r\nHost: localhost\r\n" EVIL "Access-Control-Request-Method: POST\r\n\r\n"), 403,
-	"origin_forbidden", false},
-    {"a foreign origin on a publish", BODY("/events?channel=demo.x", EVIL "Content-Length: 1\r\n", "x"), 403,
-	"origin_forbidden", false},
-    /* handshakes */
-    {"a key without Upgrade", HEAD(KEY "Sec-WebSocket-Version: 13\r\n"), 426, "upgrade_required", false},
-    {"an old version of WebSocket", HEAD(UPGRADE KEY "Sec-WebSocket-Version: 8\r\n"), 426, "upgrade_required", false},
-    {"a key of 4 bytes", HEAD(UPGRADE "Sec-WebSocket-Key: abcd\r\nSec-WebSocket-Version: 13\r\n"), 400, "bad_request",
+	RAW("OPTIONS /events HTTP/1.1\r\nHost: localhost\r\n" EVIL
+	    "Access-Control-Request-Method: POST\r\n\r\n"),
+	403, "origin_forbidden", false},
+    {"a foreign origin on a publish",
+	BODY("/events?channel=demo.x", EVIL "Content-Length: 1\r\n", "x"), 403, "origin_forbidden",
 	false},
+    /* handshakes */
+    {"a key without Upgrade", HEAD(KEY "Sec-WebSocket-Version: 13\r\n"), 426, "upgrade_required",
+	false},
+    {"an old version of WebSocket", HEAD(UPGRADE KEY "Sec-WebSocket-Version: 8\r\n"), 426,
+	"upgrade_required", false},
+    {"a key of 4 bytes", HEAD(UPGRADE "Sec-WebSocket-Key: abcd\r\nSec-WebSocket-Version: 13\r\n"),
+	400, "bad_request", false},
     {"no key", HEAD(UPGRADE "Sec-WebSocket-Version: 13\r\n"), 400, "bad_request", false},
     /* bodies */
-    {"a publish that no rule allows", BODY("/events?channel=room", "Content-Length: 1\r\n", "x"), 403, "forbidden", false},
-    {"a publish without a channel", BODY("/events", "Content-Length: 1\r\n", "x"), 400, "no_channel", false},
+    {"a publish that no rule allows", BODY("/events?channel=room", "Content-Length: 1\r\n", "x"),
+	403, "forbidden", false},
+    {"a publish without a channel", BODY("/events", "Content-Length: 1\r\n", "x"), 400,
+	"no_channel", false},
     {"text that is not UTF-8",
-	BODY("/events?channel=demo.x", "Content-Type: text/plain\r\nContent-Length: 2\r\n", "\xc3("), 400, "bad_utf8",
-	false},
-    {"JSON that is none", BODY("/events?channel=demo.x", "Content-Type: application/json\r\nContent-Length: 5\r\n",
-				  "{\"a\":"), 400, "bad_json", false},
+	BODY(
+	    "/events?channel=demo.x", "Content-Type: text/plain\r\nContent-Length: 2\r\n", "\xc3("),
+	400, "bad_utf8", false},
+    {"JSON that is none",
+	BODY("/events?channel=demo.x", "Content-Type: application/json\r\nContent-Length: 5\r\n",
+	    "{\"a\":"),
+	400, "bad_json", false},
     {"another charset",
-	BODY("/events?channel=demo.x", "Content-Type: text/plain; charset=latin1\r\nContent-Length: 1\r\n", "x"), 415,
-	"unsupported_type", false},
-    {"multipart", BODY("/events?channel=demo.x", "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1\r\n",
-		      "x"), 415, "unsupported_type", false},
+	BODY("/events?channel=demo.x",
+	    "Content-Type: text/plain; charset=latin1\r\nContent-Length: 1\r\n", "x"),
+	415, "unsupported_type", false},
+    {"multipart",
+	BODY("/events?channel=demo.x",
+	    "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1\r\n", "x"),
+	415, "unsupported_type", false},
     {"NDJSON with a channel",
-	BODY("/events?channel=demo.x", "Content-Type: application/x-ndjson\r\nContent-Length: 3\r\n", "{}\n"), 400,
+	BODY("/events?channel=demo.x",
+	    "Content-Type: application/x-ndjson\r\nContent-Length: 3\r\n", "{}\n"),
+	400, "bad_request", false},
+    {"a reserved type",
+	BODY("/events?channel=demo.x&type=ringcast.x", "Content-Length: 1\r\n", "x"), 400,
 	"bad_request", false},
-    {"a reserved type", BODY("/events?channel=demo.x&type=ringcast.x", "Content-Length: 1\r\n", "x"), 400, "bad_request",
-	false},
-    {"a body that is too large", BODY("/events?channel=demo.x", "Content-Length: 5000\r\n", "{5000}"), 413, "too_large",
+    {"a body that is too large",
+	BODY("/events?channel=demo.x", "Content-Length: 5000\r\n", "{5000}"), 413, "too_large",
 	false},
     /* framing */
     {"no Host", RAW("GET /events?channel=room HTTP/1.1\r\n\r\n"), 400, "bad_request", true},
     {"two Hosts", HEAD("Host: other\r\n"), 400, "bad_request", true},
-    {"length and chunks", BODY("/events?channel=demo.x", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
-			       "0\r\n\r\n"), 400, "bad_request", true},
-    {"two lengths", BODY("/events?channel=demo.x", "Content-Length: 1\r\nContent-Length: 1\r\n", "x"), 400,
+    {"length and chunks",
+	BODY("/events?channel=demo.x", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+	    "0\r\n\r\n"),
+	400, "bad_request", true},
+    {"two lengths",
+	BODY("/events?channel=demo.x", "Content-Length: 1\r\nContent-Length: 1\r\n", "x"), 400,
 	"bad_request", true},
-    {"a signed length", BODY("/events?channel=demo.x", "Content-Length: +1\r\n", "x"), 400, "bad_request", true},
-    {"an unknown coding", BODY("/events?channel=demo.x", "Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 400,
+    {"a signed length", BODY("/events?channel=demo.x", "Content-Length: +1\r\n", "x"), 400,
+	"bad_request", true},
+    {"an unknown coding",
+	BODY("/events?channel=demo.x", "Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 400,
 	"bad_request", true},
     {"chunks in HTTP/1.0",
-	RAW("POST /events?channel=demo.x HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 400,
+	RAW("POST /events?channel=demo.x HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+	400, "bad_request", true},
+    {"a chunk size that is none",
+	BODY("/events?channel=demo.x", "Transfer-Encoding: chunked\r\n", "zz\r\n"), 400,
 	"bad_request", true},
-    {"a chunk size that is none", BODY("/events?channel=demo.x", "Transfer-Encoding: chunked\r\n", "zz\r\n"), 400,
+    {"a line that ends with LF alone", RAW("GET /events?channel=room HTTP/1.1\nHost: x\n\n"), 400,
 	"bad_request", true},
-    {"a line that ends with LF alone", RAW("GET /events?channel=room HTTP/1.1\nHost: x\n\n"), 400, "bad_request", true},
     {"a folded field", HEAD("X-A: b\r\n c\r\n"), 400, "bad_request", true},
     {"a space before the colon", HEAD("X-A : b\r\n"), 400, "bad_request", true},
     {"NUL in a field", HEAD("X-A: b\0c\r\n"), 400, "bad_request", true},
     {"a line without a colon", HEAD("nonsense\r\n"), 400, "bad_request", true},
-    {"two spaces in the request line", RAW("GET  /events HTTP/1.1\r\nHost: x\r\n\r\n"), 400, "bad_request", true},
+    {"two spaces in the request line", RAW("GET  /events HTTP/1.1\r\nHost: x\r\n\r\n"), 400,
+	"bad_request", true},
     {"a version to come", RAW("GET /events HTTP/3.0\r\nHost: x\r\n\r\n"), 400, "bad_request", true},
-    {"TLS to a plain port", RAW("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), 400, "bad_request", true},
-    {"a target without a slash", RAW("GET events HTTP/1.1\r\nHost: x\r\n\r\n"), 400, "bad_request", true},
+    {"TLS to a plain port", RAW("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), 400,
+	"bad_request", true},
+    {"a target without a slash", RAW("GET events HTTP/1.1\r\nHost: x\r\n\r\n"), 400, "bad_request",
+	true},
     {"a very long target", GET("/events?channel={20000}"), 414, "uri_too_long", true},
     {"a very long field", HEAD("X-A: {20000}\r\n"), 431, "headers_too_large", true},
-    {"half a head, then silence", RAW("GET /events?channel=room HTTP/1.1\r\nHo"), 408, "timeout", true},
-    {"half a body, then silence", BODY("/events?channel=demo.x", "Content-Length: 10\r\n", "x"), 408, "timeout", true},
+    {"half a head, then silence", RAW("GET /events?channel=room HTTP/1.1\r\nHo"), 408, "timeout",
+	true},
+    {"half a body, then silence", BODY("/events?channel=demo.x", "Content-Length: 10\r\n", "x"),
+	408, "timeout", true},
 };
 
 #define JSON_TYPE "Content-Type: application/json\r\n"
@@ -145,46 +180,69 @@ static const struct {
     {"no channel in a list", PUBLISH("{\"channel\":[],\"data\":1}"), 400, "no_channel", NULL},
     {"JSON that ends too early", PUBLISH("{\"channel\":\"x\""), 400, "bad_json", NULL},
     {"JSON that goes on", PUBLISH("{\"channel\":\"x\"} x"), 400, "bad_json", NULL},
-    {"a number that JSON does not know", PUBLISH("{\"channel\":\"x\",\"data\":01}"), 400, "bad_json", NULL},
+    {"a number that JSON does not know", PUBLISH("{\"channel\":\"x\",\"data\":01}"), 400,
+	"bad_json", NULL},
     {"nesting without end", PUBLISH("{\"channel\":\"x\",\"data\":{[800}}"), 400, "bad_json", NULL},
     {"a word for an envelope", PUBLISH("true"), 400, "bad_request", NULL},
     {"a channel that is a number", PUBLISH("{\"channel\":5}"), 400, "bad_channel", "channel"},
     {"a reserved channel", PUBLISH("{\"channel\":\"$x\"}"), 400, "bad_channel", "channel"},
-    {"the second of a list is wrong", PUBLISH("{\"channel\":[\"x\",\"y*\"]}"), 400, "bad_channel", "channel[1]"},
+    {"the second of a list is wrong", PUBLISH("{\"channel\":[\"x\",\"y*\"]}"), 400, "bad_channel",
+	"channel[1]"},
     {"the third of an array is wrong",
-	PUBLISH("[{\"channel\":\"x\"},{\"channel\":\"x\"},{\"channel\":\"\"}]"), 400, "bad_channel", "[2].channel"},
-    {"a reserved type", PUBLISH("{\"channel\":\"x\",\"type\":\"open\"}"), 400, "bad_request", "type"},
-    {"a type of ours", PUBLISH("{\"channel\":\"x\",\"type\":\"ringcast.live\"}"), 400, "bad_request", "type"},
-    {"a type of 65 bytes", PUBLISH("{\"channel\":\"x\",\"type\":\"{65}\"}"), 400, "bad_request", "type"},
-    {"a line end in a type", PUBLISH("{\"channel\":\"x\",\"type\":\"a\\nb\"}"), 400, "bad_request", "type"},
-    {"both data and data64", PUBLISH("{\"channel\":\"x\",\"data\":1,\"data64\":\"AA==\"}"), 400, "bad_request", NULL},
-    {"data64 that is none", PUBLISH("{\"channel\":\"x\",\"data64\":\"A\"}"), 400, "bad_request", "data64"},
+	PUBLISH("[{\"channel\":\"x\"},{\"channel\":\"x\"},{\"channel\":\"\"}]"), 400, "bad_channel",
+	"[2].channel"},
+    {"a reserved type", PUBLISH("{\"channel\":\"x\",\"type\":\"open\"}"), 400, "bad_request",
+	"type"},
+    {"a type of ours", PUBLISH("{\"channel\":\"x\",\"type\":\"ringcast.live\"}"), 400,
+	"bad_request", "type"},
+    {"a type of 65 bytes", PUBLISH("{\"channel\":\"x\",\"type\":\"{65}\"}"), 400, "bad_request",
+	"type"},
+    {"a line end in a type", PUBLISH("{\"channel\":\"x\",\"type\":\"a\\nb\"}"), 400, "bad_request",
+	"type"},
+    {"both data and data64", PUBLISH("{\"channel\":\"x\",\"data\":1,\"data64\":\"AA==\"}"), 400,
+	"bad_request", NULL},
+    {"data64 that is none", PUBLISH("{\"channel\":\"x\",\"data64\":\"A\"}"), 400, "bad_request",
+	"data64"},
     {"an empty key", PUBLISH("{\"channel\":\"x\",\"key\":\"\"}"), 400, "bad_request", "key"},
-    {"a key of 256 bytes", PUBLISH("{\"channel\":\"x\",\"key\":\"{256}\"}"), 400, "bad_request", "key"},
-    {"half a surrogate pair", PUBLISH("{\"channel\":\"x\",\"data\":\"\\ud800\"}"), 400, "bad_utf8", NULL},
-    {"bytes that are not UTF-8", PUBLISH("{\"channel\":\"x\",\"data\":\"\xff\"}"), 400, "bad_utf8", NULL},
-    {"data that is too large", PUBLISH("{\"channel\":\"x\",\"data\":\"{2000}\"}"), 413, "too_large", NULL},
-    {"a body that is too large", PUBLISH("{\"channel\":\"x\",\"data\":\"{20000}\"}"), 413, "too_large", NULL},
+    {"a key of 256 bytes", PUBLISH("{\"channel\":\"x\",\"key\":\"{256}\"}"), 400, "bad_request",
+	"key"},
+    {"half a surrogate pair", PUBLISH("{\"channel\":\"x\",\"data\":\"\\ud800\"}"), 400, "bad_utf8",
+	NULL},
+    {"bytes that are not UTF-8", PUBLISH("{\"channel\":\"x\",\"data\":\"\xff\"}"), 400, "bad_utf8",
+	NULL},
+    {"data that is too large", PUBLISH("{\"channel\":\"x\",\"data\":\"{2000}\"}"), 413, "too_large",
+	NULL},
+    {"a body that is too large", PUBLISH("{\"channel\":\"x\",\"data\":\"{20000}\"}"), 413,
+	"too_large", NULL},
 };
 
 static const struct request_row private_rows[] = {
-    {"text without a channel", BODY("/publish", "Content-Type: text/plain\r\nContent-Length: 1\r\n", "x"), 400,
+    {"text without a channel",
+	BODY("/publish", "Content-Type: text/plain\r\nContent-Length: 1\r\n", "x"), 400,
 	"no_channel", false},
-    {"binary without a channel", BODY("/publish", "Content-Type: image/png\r\nContent-Length: 1\r\n", "x"), 400,
+    {"binary without a channel",
+	BODY("/publish", "Content-Type: image/png\r\nContent-Length: 1\r\n", "x"), 400,
 	"no_channel", false},
-    {"multipart", BODY("/publish?channel=x", "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1\r\n",
-		      "x"), 415, "unsupported_type", false},
+    {"multipart",
+	BODY("/publish?channel=x",
+	    "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1\r\n", "x"),
+	415, "unsupported_type", false},
     {"NDJSON with a channel",
-	BODY("/publish?channel=x", "Content-Type: application/x-ndjson\r\nContent-Length: 3\r\n", "{}\n"), 400,
-	"bad_request", false},
-    {"a bad channel in the query", BODY("/publish?channel=$x", "Content-Length: 1\r\n", "x"), 400, "bad_channel", false},
+	BODY("/publish?channel=x", "Content-Type: application/x-ndjson\r\nContent-Length: 3\r\n",
+	    "{}\n"),
+	400, "bad_request", false},
+    {"a bad channel in the query", BODY("/publish?channel=$x", "Content-Length: 1\r\n", "x"), 400,
+	"bad_channel", false},
     {"GET /publish", GET("/publish"), 405, "method_not_allowed", false},
     {"an unknown path", GET("/nothing"), 404, "not_found", false},
-    {"an unknown connection", RAW("DELETE /connections/nobody HTTP/1.1\r\n\r\n"), 404, "not_found", false},
-    {"length and chunks", BODY("/publish", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400,
+    {"an unknown connection", RAW("DELETE /connections/nobody HTTP/1.1\r\n\r\n"), 404, "not_found",
+	false},
+    {"length and chunks",
+	BODY("/publish", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400,
 	"bad_request", true},
-    {"a body shorter than a chunk says", BODY("/publish?channel=x", "Transfer-Encoding: chunked\r\n", "1\r\nabc\r\n"),
-	400, "bad_request", true},
+    {"a body shorter than a chunk says",
+	BODY("/publish?channel=x", "Transfer-Encoding: chunked\r\n", "1\r\nabc\r\n"), 400,
+	"bad_request", true},
 };
 
 /* On a WebSocket with the channel "room": bytes as they are sent, already masked with zeros where a mask is due. */
@@ -229,7 +287,8 @@ static const struct {
     {"{\"op\":\"subscribe\",\"channel\":\"closed.y\",\"ref\":4}", "forbidden", "4"},
     {"{\"op\":\"publish\",\"channel\":\"room\",\"data\":1,\"ref\":5}", "forbidden", "5"},
     {"{\"op\":\"publish\",\"channel\":\"demo.x\",\"data\":\"\\ud800\",\"ref\":6}", "bad_utf8", "6"},
-    {"{\"op\":\"publish\",\"channel\":\"demo.x\",\"type\":\"error\",\"data\":1,\"ref\":8}", "bad_request", "8"},
+    {"{\"op\":\"publish\",\"channel\":\"demo.x\",\"type\":\"error\",\"data\":1,\"ref\":8}",
+	"bad_request", "8"},
     {"{\"op\":\"publish\",\"channel\":\"demo.x\",\"data\":\"{2000}\",\"ref\":9}", "too_large", "9"},
 };
 
@@ -258,7 +317,8 @@ static const struct {
     {"{\"listen\":5}", "listen", NULL},
     {"{\"listen\":[\"127.0.0.1:99999\"]}", "listen[0]", NULL},
     {"{\"listen\":[\"127.0.0.1:9001\",\"nowhere\"]}", "listen[1]", NULL},
-    {"{\"channels\":[{\"match\":\"*\",\"subscribe\":\"anybody\"}]}", "channels[0].subscribe", "anyone"},
+    {"{\"channels\":[{\"match\":\"*\",\"subscribe\":\"anybody\"}]}", "channels[0].subscribe",
+	"anyone"},
     {"{\"channels\":[{\"match\":\"a*b\"}]}", "channels[0].match", NULL},
     {"{\"channels\":[{\"mtach\":\"x\"}]}", "channels[0].mtach", "match"},
     {"{\"beat_s\":{\"ws\":\"often\"}}", "beat_s.ws", NULL},
@@ -282,7 +342,8 @@ static const struct {
     {{"ringcastd", "--workers"}, 2, "workers"},
     {{"ringcastd", "--check", "--workers", "none"}, 2, "workers"},
     {{"ringcastd", "--check", "--listen", "127.0.0.1:99999"}, 2, "listen"},
-    {{"ringcastd", "--check", "--config", "/nonexistent/ringcast.json"}, 2, "/nonexistent/ringcast.json"},
+    {{"ringcastd", "--check", "--config", "/nonexistent/ringcast.json"}, 2,
+	"/nonexistent/ringcast.json"},
     {{"ringcastd", "extra"}, 2, "extra"},
     {{"ringcast"}, 2, "pub"},
     {{"ringcast", "fly"}, 2, "fly"},
@@ -307,7 +368,9 @@ expand(const char *bytes, size_t len, char *to)
 		bool brackets = at + 1 < len && bytes[at] == '{' && bytes[at + 1] == '[';
 		const char *digits = bytes + at + 1 + brackets;
 		char *end = NULL;
-		unsigned long n = bytes[at] == '{' && *digits >= '0' && *digits <= '9' ? strtoul(digits, &end, 10) : 0;
+		unsigned long n = bytes[at] == '{' && *digits >= '0' && *digits <= '9'
+				      ? strtoul(digits, &end, 10)
+				      : 0;
 
 		if (n > 1 && *end == '}') {
 			memset(to + out, brackets ? '[' : 'a', n);
@@ -340,15 +403,17 @@ ask(struct tap *t, struct wire_target to, const struct request_row *row)
 	size_t len = expand(row->bytes, row->len, request);
 	struct wire_http answer = {0};
 	int fd = to.port != 0 ? wire_dial(to.port, 0, false, 0) : wire_dial_unix(to.path);
-	bool answered =
-	    fd != -1 && wire_exchange(fd, request, len, buffer, sizeof buffer, &answer, wire_now_ms() + WAIT_MS);
+	bool answered = fd != -1 && wire_exchange(fd, request, len, buffer, sizeof buffer, &answer,
+					wire_now_ms() + WAIT_MS);
 
 	if (answered)
 		wire_json_string_at(answer.body, "error.code", code, sizeof code);
-	tap_check(t, answered && answer.status == row->status && strcmp(code, row->code) == 0 &&
+	tap_check(t,
+	    answered && answer.status == row->status && strcmp(code, row->code) == 0 &&
 		(!row->ends || (!answer.keeps && ends_now(fd))),
-	    "%s: %s: %d %s%s (got %d %s)", to.port != 0 ? "public" : "publish", row->name, row->status, row->code,
-	    row->ends ? ", and the connection ends" : "", answer.status, code);
+	    "%s: %s: %d %s%s (got %d %s)", to.port != 0 ? "public" : "publish", row->name,
+	    row->status, row->code, row->ends ? ", and the connection ends" : "", answer.status,
+	    code);
 	if (fd != -1)
 		close(fd);
 	free(request);
@@ -361,10 +426,11 @@ check_envelopes(struct tap *t, const struct server *s)
 	struct wire_http answer;
 
 	for (size_t i = 0; i < COUNT(envelope_rows); i++) {
-		struct text text = {body, expand(envelope_rows[i].bytes, envelope_rows[i].len, body)};
+		struct text text = {
+		    body, expand(envelope_rows[i].bytes, envelope_rows[i].len, body)};
 		const char *wanted = envelope_rows[i].path;
-		bool answered = wire_call(
-		    server_private(s), "POST", "/publish", JSON_TYPE, text, buffer, sizeof buffer, &answer);
+		bool answered = wire_call(server_private(s), "POST", "/publish", JSON_TYPE, text,
+		    buffer, sizeof buffer, &answer);
 
 		code[0] = path[0] = '\0';
 		if (answered) {
@@ -373,10 +439,13 @@ check_envelopes(struct tap *t, const struct server *s)
 			if (path[0] == '\0')
 				wire_json_string_at(answer.body, "path", path, sizeof path);
 		}
-		tap_check(t, answered && answer.status == envelope_rows[i].status &&
-			strcmp(code, envelope_rows[i].code) == 0 && (wanted == NULL || strcmp(path, wanted) == 0),
-		    "envelope: %s: %d %s %s (got %d %s %s)", envelope_rows[i].name, envelope_rows[i].status,
-		    envelope_rows[i].code, wanted != NULL ? wanted : "", answered ? answer.status : 0, code, path);
+		tap_check(t,
+		    answered && answer.status == envelope_rows[i].status &&
+			strcmp(code, envelope_rows[i].code) == 0 &&
+			(wanted == NULL || strcmp(path, wanted) == 0),
+		    "envelope: %s: %d %s %s (got %d %s %s)", envelope_rows[i].name,
+		    envelope_rows[i].status, envelope_rows[i].code, wanted != NULL ? wanted : "",
+		    answered ? answer.status : 0, code, path);
 	}
 }
 
@@ -388,8 +457,8 @@ open_room(struct talk *w, const struct server *s)
 {
 	struct text message;
 
-	return talk_open(w, s->port, "/events?channel=room", NULL) && talk_next(w, &message, WAIT_MS) &&
-	    wire_find(message, "welcome") != NULL;
+	return talk_open(w, s->port, "/events?channel=room", NULL) &&
+	       talk_next(w, &message, WAIT_MS) && wire_find(message, "welcome") != NULL;
 }
 
 static void
@@ -398,11 +467,13 @@ check_frames(struct tap *t, const struct server *s)
 	struct talk w;
 
 	for (size_t i = 0; i < COUNT(frame_rows); i++) {
-		bool open = open_room(&w, s) && talk_raw(&w, frame_rows[i].bytes, frame_rows[i].len);
+		bool open =
+		    open_room(&w, s) && talk_raw(&w, frame_rows[i].bytes, frame_rows[i].len);
 		unsigned code = open ? talk_end(&w, WAIT_MS) : 0;
 
-		tap_check(t, code == frame_rows[i].close_code && ends_now(w.fd), "frame: %s: close %u (got %u)",
-		    frame_rows[i].name, frame_rows[i].close_code, code);
+		tap_check(t, code == frame_rows[i].close_code && ends_now(w.fd),
+		    "frame: %s: close %u (got %u)", frame_rows[i].name, frame_rows[i].close_code,
+		    code);
 		talk_close(&w);
 	}
 }
@@ -424,7 +495,8 @@ check_ops(struct tap *t, const struct server *s)
 		talk_next(&w, &answer, WAIT_MS);
 		wire_json_string_at(answer, "code", code, sizeof code);
 		has_ref = wire_json_member(answer, "ref", &ref);
-		tap_check(t, strcmp(code, op_rows[i].code) == 0 && has_ref == (op_rows[i].ref != NULL) &&
+		tap_check(t,
+		    strcmp(code, op_rows[i].code) == 0 && has_ref == (op_rows[i].ref != NULL) &&
 			(!has_ref || wire_equal(ref, op_rows[i].ref)),
 		    "message: %.60s: %s (got %.*s)", op_rows[i].message, op_rows[i].code,
 		    (int)(answer.len < 160 ? answer.len : 160), answer.bytes);
@@ -469,14 +541,16 @@ check_ndjson(struct tap *t, const struct server *s)
 	if (!tap_check(t, publisher_open(&p, s->socket, on_answer, &a), "a stream for bad lines"))
 		return;
 	for (size_t i = 0; i < COUNT(ndjson_rows); i++)
-		publisher_line(&p, (struct text){line, expand(ndjson_rows[i].line, strlen(ndjson_rows[i].line), line)});
+		publisher_line(&p, (struct text){line, expand(ndjson_rows[i].line,
+							   strlen(ndjson_rows[i].line), line)});
 	publisher_line(&p, (struct text){"{\"channel\":\"x\",\"data\":1}", 24});
 	publisher_settle(&p, WAIT_MS);
 	for (size_t i = 0; i < COUNT(ndjson_rows); i++)
 		tap_check(t, strcmp(a.codes[i], ndjson_rows[i].code) == 0 && a.lines[i] == i + 1,
-		    "line: %.60s: %s, line %zu (got %s, line %u)", ndjson_rows[i].line, ndjson_rows[i].code, i + 1,
-		    a.codes[i], a.lines[i]);
-	tap_check(t, a.count == COUNT(ndjson_rows) + 1 && a.last_id != 0, "and the good line after them is taken");
+		    "line: %.60s: %s, line %zu (got %s, line %u)", ndjson_rows[i].line,
+		    ndjson_rows[i].code, i + 1, a.codes[i], a.lines[i]);
+	tap_check(t, a.count == COUNT(ndjson_rows) + 1 && a.last_id != 0,
+	    "and the good line after them is taken");
 	publisher_close(&p);
 }
 
@@ -495,14 +569,17 @@ check_configs(struct tap *t, const struct server *s)
 			return;
 		fputs(config_rows[i].json, f);
 		fclose(f);
-		command = server_run(
-		    (const char *const[]){"ringcast", "check", path, NULL}, NULL, output, sizeof output, WAIT_MS);
-		daemon = server_run((const char *const[]){"ringcastd", "--check", "--config", path, NULL}, NULL, output,
-		    sizeof output, WAIT_MS);
-		tap_check(t, daemon == 2 && command == 1 && strstr(output, config_rows[i].path) != NULL &&
+		command = server_run((const char *const[]){"ringcast", "check", path, NULL}, NULL,
+		    output, sizeof output, WAIT_MS);
+		daemon = server_run(
+		    (const char *const[]){"ringcastd", "--check", "--config", path, NULL}, NULL,
+		    output, sizeof output, WAIT_MS);
+		tap_check(t,
+		    daemon == 2 && command == 1 && strstr(output, config_rows[i].path) != NULL &&
 			(words == NULL || strstr(output, words) != NULL),
-		    "configuration: %s: exit 2 and 1, naming %s %s (got %d, %d: %.*s)", config_rows[i].json,
-		    config_rows[i].path, words != NULL ? words : "", daemon, command, (int)strcspn(output, "\n"), output);
+		    "configuration: %s: exit 2 and 1, naming %s %s (got %d, %d: %.*s)",
+		    config_rows[i].json, config_rows[i].path, words != NULL ? words : "", daemon,
+		    command, (int)strcspn(output, "\n"), output);
 	}
 }
 
@@ -521,9 +598,10 @@ check_commands(struct tap *t)
 
 			snprintf(line + len, sizeof line - len, "%s ", argv[j]);
 		}
-		tap_check(t, code == command_rows[i].code && strstr(output, command_rows[i].words) != NULL,
-		    "command: %s: exit %d, naming %s (got %d: %.*s)", line, command_rows[i].code, command_rows[i].words,
-		    code, (int)strcspn(output, "\n"), output);
+		tap_check(t,
+		    code == command_rows[i].code && strstr(output, command_rows[i].words) != NULL,
+		    "command: %s: exit %d, naming %s (got %d: %.*s)", line, command_rows[i].code,
+		    command_rows[i].words, code, (int)strcspn(output, "\n"), output);
 	}
 }
 
@@ -539,7 +617,9 @@ main(void)
 	struct server s;
 
 	check_commands(&t);
-	if (!tap_check(&t, server_start(&s, &(struct server_options){.workers = 1, .members = members}), "the server boots"))
+	if (!tap_check(&t,
+		server_start(&s, &(struct server_options){.workers = 1, .members = members}),
+		"the server boots"))
 		return tap_finish(&t);
 	for (size_t i = 0; i < COUNT(public_rows); i++)
 		ask(&t, server_public(&s), &public_rows[i]);

@@ -27,7 +27,8 @@ until_live(struct talk *w, char *story, size_t cap)
 		wire_json_string_at(message, "op", op, sizeof op);
 		wire_json_string_at(message, "channel", channel, sizeof channel);
 		if (op[0] == '\0' && wire_json_member(message, "data", &data))
-			len += (size_t)snprintf(story + len, cap - len, "%s:%.*s ", channel, (int)data.len, data.bytes);
+			len += (size_t)snprintf(
+			    story + len, cap - len, "%s:%.*s ", channel, (int)data.len, data.bytes);
 		else
 			len += (size_t)snprintf(story + len, cap - len, "%s ", op);
 		if (strcmp(op, "live") == 0)
@@ -45,21 +46,28 @@ subscriptions_meet(struct tap *t, const struct server *s)
 	uint64_t first;
 
 	publisher_event(s->socket, "meet-x", "1");
-	first = publisher_post(s->socket, (struct text){"{\"channel\":[\"meet-x\",\"meet-y\"],\"data\":2}", 40}, NULL);
+	first = publisher_post(
+	    s->socket, (struct text){"{\"channel\":[\"meet-x\",\"meet-y\"],\"data\":2}", 40}, NULL);
 	publisher_event(s->socket, "meet-y", "3");
-	tap_check(t, first != 0 && talk_open(w, s->port, "/events", NULL) && talk_next(w, &message, 5000), "a WebSocket without a channel is welcomed");
+	tap_check(t,
+	    first != 0 && talk_open(w, s->port, "/events", NULL) && talk_next(w, &message, 5000),
+	    "a WebSocket without a channel is welcomed");
 	talk_say(w, "{\"op\":\"subscribe\",\"channel\":\"meet-x\",\"after\":\"0\"}");
 	until_live(w, story, sizeof story);
-	tap_check(t, strcmp(story, "subscribed meet-x:1 meet-x:2 live ") == 0, "subscribe replays its channel: %s", story);
+	tap_check(t, strcmp(story, "subscribed meet-x:1 meet-x:2 live ") == 0,
+	    "subscribe replays its channel: %s", story);
 	talk_say(w, "{\"op\":\"subscribe\",\"channel\":\"meet-y\",\"after\":\"0\"}");
 	until_live(w, story, sizeof story);
 	tap_check(t, strcmp(story, "subscribed meet-y:3 live ") == 0,
 	    "a second subscription does not repeat what the first delivered: %s", story);
 	talk_say(w, "{\"op\":\"unsubscribe\",\"channel\":\"meet-x\"}");
-	tap_check(t, talk_next(w, &message, 5000) && wire_find(message, "unsubscribed") != NULL, "unsubscribe is answered");
+	tap_check(t, talk_next(w, &message, 5000) && wire_find(message, "unsubscribed") != NULL,
+	    "unsubscribe is answered");
 	publisher_event(s->socket, "meet-x", "4");
-	publisher_post(s->socket, (struct text){"{\"channel\":[\"meet-x\",\"meet-y\"],\"data\":5}", 40}, NULL);
-	tap_check(t, talk_next(w, &message, 5000) && wire_find(message, "\"meet-y\"") != NULL &&
+	publisher_post(
+	    s->socket, (struct text){"{\"channel\":[\"meet-x\",\"meet-y\"],\"data\":5}", 40}, NULL);
+	tap_check(t,
+	    talk_next(w, &message, 5000) && wire_find(message, "\"meet-y\"") != NULL &&
 		wire_find(message, "\"data\":5") != NULL && wire_find(message, "meet-x") == NULL,
 	    "after it an event on both channels comes as one of the other");
 	talk_close(w);
@@ -79,7 +87,8 @@ main(void)
 	    .settle_s = 60};
 	unsigned before;
 
-	if (!tap_check(&t, server_start(&s, &(struct server_options){.workers = 4}), "the server boots"))
+	if (!tap_check(
+		&t, server_start(&s, &(struct server_options){.workers = 4}), "the server boots"))
 		return tap_finish(&t);
 	subscriptions_meet(&t, &s);
 	wire_sleep_ms(100);
@@ -87,8 +96,9 @@ main(void)
 	storm_run(&t, &s, &options);
 	for (unsigned i = 0; i < 200 && proc_descriptors(s.pid) > before; i++)
 		wire_sleep_ms(10);
-	tap_check(&t, proc_descriptors(s.pid) <= before, "the master holds no more descriptors than before (%u, %u)",
-	    before, proc_descriptors(s.pid));
+	tap_check(&t, proc_descriptors(s.pid) <= before,
+	    "the master holds no more descriptors than before (%u, %u)", before,
+	    proc_descriptors(s.pid));
 	server_stop(&t, &s, NULL);
 	return tap_finish(&t);
 }

@@ -63,7 +63,8 @@ check_tally(struct tap *t, const struct tally *tally, const unsigned added[CLIEN
 	for (unsigned i = 0; i < CLIENT_TRANSPORTS; i++)
 		tap_check(t, tally->ended[i] == added[i] && tally->unclean[i] == 0,
 		    "%s: all end, none by a reset (%u of %u ended, %u unclean)",
-		    client_transport_name((enum client_transport)i), tally->ended[i], added[i], tally->unclean[i]);
+		    client_transport_name((enum client_transport)i), tally->ended[i], added[i],
+		    tally->unclean[i]);
 	tap_check(t, tally->going_away == added[CLIENT_WS] + added[CLIENT_WS_SUBSCRIBE],
 	    "every WebSocket gets close code 1001 (%u)", tally->going_away);
 }
@@ -71,7 +72,8 @@ check_tally(struct tap *t, const struct tally *tally, const unsigned added[CLIEN
 static void
 drain(struct tap *t, struct server *s, struct clients *e)
 {
-	static const char request[] = "GET /events?channel=one&stream=sse HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	static const char request[] =
+	    "GET /events?channel=one&stream=sse HTTP/1.1\r\nHost: localhost\r\n\r\n";
 	struct tally tally = {0};
 	unsigned added[CLIENT_TRANSPORTS] = {0};
 	char stream[65536] = "";
@@ -84,12 +86,15 @@ drain(struct tap *t, struct server *s, struct clients *e)
 	e->ended = count_end;
 	e->rest_ms = 1u << 24;
 	for (unsigned i = 0; i < CLIENT_TRANSPORTS * tap_scaled(25, 5); i++) {
-		clients_add(e, (enum client_transport)(i % CLIENT_TRANSPORTS), (const uint16_t[]){0, 1}, 2);
+		clients_add(
+		    e, (enum client_transport)(i % CLIENT_TRANSPORTS), (const uint16_t[]){0, 1}, 2);
 		added[i % CLIENT_TRANSPORTS]++;
 	}
 	tap_check(t, clients_settle(e, 10000), "all %zu clients are welcomed", e->count);
-	tap_check(t, fd != -1 && wire_send(fd, request, sizeof request - 1, wire_now_ms() + 1000) &&
-		wire_read(fd, stream, sizeof stream, wire_now_ms() + 3000) > 0, "and a stream is read by hand");
+	tap_check(t,
+	    fd != -1 && wire_send(fd, request, sizeof request - 1, wire_now_ms() + 1000) &&
+		wire_read(fd, stream, sizeof stream, wire_now_ms() + 3000) > 0,
+	    "and a stream is read by hand");
 	for (uint64_t until = wire_now_ms() + 300; wire_now_ms() < until;)
 		clients_turn(e, 5);
 	for (size_t i = 0; i < e->count; i++)
@@ -106,10 +111,11 @@ drain(struct tap *t, struct server *s, struct clients *e)
 	    "the server exits with 0 (status %#x after %llu ms)", (unsigned)status,
 	    (unsigned long long)(wire_now_ms() - started));
 	check_tally(t, &tally, added);
-	tap_check(t, e->violations == 0, "violations of the contract = %llu %s", (unsigned long long)e->violations,
-	    e->violation);
+	tap_check(t, e->violations == 0, "violations of the contract = %llu %s",
+	    (unsigned long long)e->violations, e->violation);
 	len = strlen(stream);
-	tap_check(t, read_stream(fd, stream, sizeof stream, &len) && occurrences(stream, "retry:") == 2,
+	tap_check(t,
+	    read_stream(fd, stream, sizeof stream, &len) && occurrences(stream, "retry:") == 2,
 	    "a stream is told when to come back, then ends");
 	close(fd);
 }
@@ -121,7 +127,8 @@ main(void)
 	struct server s;
 	struct clients e;
 
-	if (!tap_check(&t, server_start(&s, &(struct server_options){.workers = 2}), "the server boots"))
+	if (!tap_check(
+		&t, server_start(&s, &(struct server_options){.workers = 2}), "the server boots"))
 		return tap_finish(&t);
 	if (tap_check(&t, clients_open(&e, s.port, 512, names, 2), "clients"))
 		drain(&t, &s, &e);

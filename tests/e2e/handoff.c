@@ -66,8 +66,9 @@ check_all(struct tap *t, struct clients *e, const char *what)
 	bool settled = clients_settle(e, 30000);
 
 	tap_check(t, settled && e->cuts_by_peer == 0 && e->refused == 0 && e->violations == 0,
-	    "%s: every connection gets its answer (%zu of %zu, cut %llu, refused %llu) %s", what, clients_opened(e),
-	    e->count, (unsigned long long)e->cuts_by_peer, (unsigned long long)e->refused, e->violation);
+	    "%s: every connection gets its answer (%zu of %zu, cut %llu, refused %llu) %s", what,
+	    clients_opened(e), e->count, (unsigned long long)e->cuts_by_peer,
+	    (unsigned long long)e->refused, e->violation);
 }
 
 static void
@@ -76,7 +77,8 @@ stopped_then_killed(struct tap *t, struct server *s, unsigned count)
 	struct clients e;
 	pid_t victim = stop_one(s, 0);
 
-	tap_check(t, victim != 0 && gather(&e, s, count), "a worker is stopped, %u clients come", count);
+	tap_check(
+	    t, victim != 0 && gather(&e, s, count), "a worker is stopped, %u clients come", count);
 	turn_for(&e, 500);
 	tap_note("%zu answered while it is stopped", clients_opened(&e));
 	kill(victim, SIGKILL);
@@ -91,7 +93,8 @@ stopped_then_continued(struct tap *t, struct server *s, unsigned count)
 	struct clients e;
 	pid_t victim = stop_one(s, 1);
 
-	tap_check(t, victim != 0 && gather(&e, s, count), "a worker is stopped, %u clients come", count);
+	tap_check(
+	    t, victim != 0 && gather(&e, s, count), "a worker is stopped, %u clients come", count);
 	turn_for(&e, 500);
 	tap_note("%zu answered while it is stopped", clients_opened(&e));
 	kill(victim, SIGCONT);
@@ -105,7 +108,8 @@ one_stopped_one_killed(struct tap *t, struct server *s, unsigned count)
 	struct clients e;
 	pid_t stopped = stop_one(s, 0), pids[SERVER_WORKERS_MAX];
 
-	tap_check(t, stopped != 0 && gather(&e, s, count), "a worker is stopped, %u clients come", count);
+	tap_check(
+	    t, stopped != 0 && gather(&e, s, count), "a worker is stopped, %u clients come", count);
 	turn_for(&e, 30);
 	if (server_workers(s, pids) > 1)
 		kill(pids[1] == stopped ? pids[0] : pids[1], SIGKILL);
@@ -125,7 +129,8 @@ main(void)
 	struct server s;
 	unsigned count = tap_scaled(2000, 200), before;
 
-	if (!tap_check(&t, server_start(&s, &(struct server_options){.workers = 3}), "the server boots"))
+	if (!tap_check(
+		&t, server_start(&s, &(struct server_options){.workers = 3}), "the server boots"))
 		return tap_finish(&t);
 	before = proc_descriptors(s.pid);
 	stopped_then_killed(&t, &s, count);
@@ -133,8 +138,9 @@ main(void)
 	one_stopped_one_killed(&t, &s, count);
 	for (unsigned i = 0; i < 300 && proc_descriptors(s.pid) > before; i++)
 		wire_sleep_ms(10);
-	tap_check(&t, proc_descriptors(s.pid) <= before, "the master holds no more descriptors than before (%u, %u)",
-	    before, proc_descriptors(s.pid));
+	tap_check(&t, proc_descriptors(s.pid) <= before,
+	    "the master holds no more descriptors than before (%u, %u)", before,
+	    proc_descriptors(s.pid));
 	server_stop(&t, &s, NULL);
 	return tap_finish(&t);
 }

@@ -23,16 +23,18 @@
 #define WELCOME "{\"op\":\"welcome\",\"at\":\"" ID1 "\",\"beat_s\":25,\"connection\":\"1\"}"
 #define LIVE "{\"op\":\"live\",\"at\":\"" ID3 "\"}"
 #define GAP "{\"op\":\"gap\",\"channel\":\"c\",\"after\":\"" ID1 "\",\"at\":\"" ID2 "\"}"
-#define STREAM_HEAD                                                                                                   \
-	"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\n"   \
+#define STREAM_HEAD                                                                                                      \
+	"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\n" \
 	"X-Accel-Buffering: no\r\nConnection: close\r\n\r\nretry: 2000\n\n"
 
-static const char sse_script[] = STREAM_HEAD "event: ringcast.welcome\ndata: " WELCOME "\nid: " ID1 "\n\n"
-					     "data: a\ndata: b\nid: " ID1 "\n\n: a comment\n\n"
-					     "event: ringcast.gap\ndata: " GAP "\n\n"
-					     "event: note\ndata: {\"x\":[1,\"}\"]}\nid: " ID2 "\n\n"
-					     "event: ringcast.live\ndata: " LIVE "\nid: " ID3 "\n\n";
-static const char poll_body[] = "{\"events\":[" EVENT1 "," EVENT2 "],\"next\":\"" ID3 "\",\"more\":false,\"gaps\":[" GAP "]}";
+static const char sse_script[] =
+    STREAM_HEAD "event: ringcast.welcome\ndata: " WELCOME "\nid: " ID1 "\n\n"
+		"data: a\ndata: b\nid: " ID1 "\n\n: a comment\n\n"
+		"event: ringcast.gap\ndata: " GAP "\n\n"
+		"event: note\ndata: {\"x\":[1,\"}\"]}\nid: " ID2 "\n\n"
+		"event: ringcast.live\ndata: " LIVE "\nid: " ID3 "\n\n";
+static const char poll_body[] =
+    "{\"events\":[" EVENT1 "," EVENT2 "],\"next\":\"" ID3 "\",\"more\":false,\"gaps\":[" GAP "]}";
 
 /* What a client has told its hooks, as text. */
 struct story {
@@ -43,7 +45,8 @@ struct story {
 static void
 tell(struct story *s, const char *what, struct text value)
 {
-	s->len += (size_t)snprintf(s->text + s->len, sizeof s->text - s->len, "%s %.*s|", what, (int)value.len, value.bytes);
+	s->len += (size_t)snprintf(s->text + s->len, sizeof s->text - s->len, "%s %.*s|", what,
+	    (int)value.len, value.bytes);
 }
 
 static void
@@ -91,8 +94,9 @@ script_of(enum client_transport transport, char *to)
 		    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
 		    "Content-Length: %zu\r\n\r\n%s",
 		    sizeof poll_body - 1, poll_body);
-	len = (size_t)sprintf(to, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-				  "Sec-WebSocket-Accept: " WIRE_WS_ACCEPT "\r\n\r\n");
+	len = (size_t)sprintf(to,
+	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	    "Sec-WebSocket-Accept: " WIRE_WS_ACCEPT "\r\n\r\n");
 	len += frame(to + len, WELCOME);
 	len += frame(to + len, EVENT1);
 	len += frame(to + len, GAP);
@@ -115,7 +119,8 @@ open_stage(struct stage *s)
 	socklen_t len = sizeof a;
 
 	s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (bind(s->listener, (struct sockaddr *)&a, sizeof a) == -1 || listen(s->listener, 16) == -1 ||
+	if (bind(s->listener, (struct sockaddr *)&a, sizeof a) == -1 ||
+	    listen(s->listener, 16) == -1 ||
 	    getsockname(s->listener, (struct sockaddr *)&a, &len) == -1 ||
 	    !clients_open(&s->e, ntohs(a.sin_port), 8, names, 1))
 		return false;
@@ -160,7 +165,8 @@ every_cut(struct tap *t, enum client_transport transport)
 	size_t len = script_of(transport, script), wrong = 0;
 	struct stage s = {0};
 
-	if (!tap_check(t, open_stage(&s), "%s: a scripted server", client_transport_name(transport)))
+	if (!tap_check(
+		t, open_stage(&s), "%s: a scripted server", client_transport_name(transport)))
 		return;
 	for (size_t cut = 0; cut <= len; cut++) {
 		struct client *c = clients_add(&s.e, transport, (const uint16_t[]){0}, 1);
@@ -183,10 +189,14 @@ every_cut(struct tap *t, enum client_transport transport)
 		free(c->in);
 		s.e.count = 0;
 	}
-	tap_check(t, strstr(first, "1 message") != NULL && strstr(first, "2 note| {\"x\":[1,\"}\"]}") != NULL &&
-		strstr(first, "gap c") != NULL, "%s: the client sees what was sent: %s", client_transport_name(transport),
+	tap_check(t,
+	    strstr(first, "1 message") != NULL &&
+		strstr(first, "2 note| {\"x\":[1,\"}\"]}") != NULL &&
+		strstr(first, "gap c") != NULL,
+	    "%s: the client sees what was sent: %s", client_transport_name(transport),
 	    transport == CLIENT_SSE ? "(lines)" : first);
-	tap_check(t, wrong == 0 && s.e.violations == 0, "%s: and the same for every cut of %zu bytes (wrong %zu) %s",
+	tap_check(t, wrong == 0 && s.e.violations == 0,
+	    "%s: and the same for every cut of %zu bytes (wrong %zu) %s",
 	    client_transport_name(transport), len, wrong, s.e.violation);
 	close(s.listener);
 	clients_close(&s.e);
@@ -205,13 +215,14 @@ comes_back_with_its_cursor(struct tap *t, enum client_transport transport, const
 	c = clients_add(&s.e, transport, (const uint16_t[]){0}, 1);
 	s.e.back_ms = 1;
 	fd = take_request(&s);
-	tap_check(t, fd != -1 && strstr(s.request, ID3) == NULL, "%s: the first request has no cursor",
-	    client_transport_name(transport));
+	tap_check(t, fd != -1 && strstr(s.request, ID3) == NULL,
+	    "%s: the first request has no cursor", client_transport_name(transport));
 	wire_send(fd, script, script_of(transport, script), wire_now_ms() + 1000);
 	clients_turn(&s.e, 1000);
 	close(fd);
 	clients_turn(&s.e, 1000);
-	tap_check(t, c->clean_end && s.e.cuts_by_peer == 1, "%s: an orderly end is seen", client_transport_name(transport));
+	tap_check(t, c->clean_end && s.e.cuts_by_peer == 1, "%s: an orderly end is seen",
+	    client_transport_name(transport));
 	fd = take_request(&s);
 	tap_check(t, fd != -1 && strstr(s.request, wanted) != NULL, "%s: the second one has: %s",
 	    client_transport_name(transport), wanted);
@@ -273,7 +284,8 @@ ledger_finds(struct tap *t)
 	open_book(&b);
 	give(&b, 0, 4, b.l.names[0], 0);
 	give(&b, 0, 5, b.l.names[1], 0);
-	tap_check(t, b.l.delivered == 2 && b.l.finding[0] == '\0', "the ledger accepts what is right: %s", b.l.finding);
+	tap_check(t, b.l.delivered == 2 && b.l.finding[0] == '\0',
+	    "the ledger accepts what is right: %s", b.l.finding);
 	give(&b, 0, 5, b.l.names[1], 0);
 	tap_check(t, b.l.duplicated == 1, "finds a duplicate");
 	give(&b, 0, 1, b.l.names[1], 0);
@@ -287,7 +299,8 @@ ledger_finds(struct tap *t)
 	give(&b, 0, 9, b.l.names[1], -1);
 	give(&b, 0, 12, b.l.names[0], -1);
 	give(&b, 1, 10, b.l.names[2], 0);
-	tap_check(t, b.l.wrong_id == 0 && b.l.seen_ids[9] != b.l.ids[9], "and keeps an id that was not acknowledged");
+	tap_check(t, b.l.wrong_id == 0 && b.l.seen_ids[9] != b.l.ids[9],
+	    "and keeps an id that was not acknowledged");
 	tap_check(t, ledger_missing(&b.l, &b.e.list[1]) == 29, "and knows what is missing (%u)",
 	    ledger_missing(&b.l, &b.e.list[1]));
 	close_book(&b);
@@ -315,14 +328,16 @@ ledger_accounts_for_gaps(struct tap *t)
 	b.e.count = 2;
 	b.l.first[0] = 100;
 	a = ledger_account_gaps(&b.l, &b.e);
-	tap_check(t, a.missing == 3 && a.undeclared == 3, "without a gap %llu events are undeclared",
-	    (unsigned long long)a.undeclared);
+	tap_check(t, a.missing == 3 && a.undeclared == 3,
+	    "without a gap %llu events are undeclared", (unsigned long long)a.undeclared);
 	declare(&b, 1, b.l.names[2], 1006, 1014);
 	a = ledger_account_gaps(&b.l, &b.e);
-	tap_check(t, a.undeclared == 1 && a.received == 0 && a.empty == 0, "a gap that is too short leaves one");
+	tap_check(t, a.undeclared == 1 && a.received == 0 && a.empty == 0,
+	    "a gap that is too short leaves one");
 	declare(&b, 1, b.l.names[2], 1014, 1017);
 	a = ledger_account_gaps(&b.l, &b.e);
-	tap_check(t, a.undeclared == 0 && a.received == 0 && a.empty == 0, "exact gaps account for all");
+	tap_check(
+	    t, a.undeclared == 0 && a.received == 0 && a.empty == 0, "exact gaps account for all");
 	declare(&b, 1, b.l.names[2], 1017, 1018);
 	a = ledger_account_gaps(&b.l, &b.e);
 	tap_check(t, a.received == 1 && a.empty == 1, "a gap over what came is a false alarm");

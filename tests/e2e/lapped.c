@@ -39,7 +39,8 @@ make_trouble(void *context, struct server *s)
 		x->pauses += !c->paused;
 		clients_pause(e, c, !c->paused);
 	}
-	if (x->stopped == 0 && wire_random(&e->random) % 100 == 0 && (count = server_workers(s, pids)) != 0) {
+	if (x->stopped == 0 && wire_random(&e->random) % 100 == 0 &&
+	    (count = server_workers(s, pids)) != 0) {
 		x->stopped = pids[wire_random(&e->random) % count];
 		x->stopped_ms = now;
 		x->stops++;
@@ -64,8 +65,11 @@ main(void)
 	    .each_turn = make_trouble,
 	    .context = &x};
 
-	if (!tap_check(&t, server_start(&s, &(struct server_options){.workers = 3, .ring_bytes = "65536",
-		.members = "\"max_event_bytes\": 8192"}), "the server boots with a ring of 64 KiB"))
+	if (!tap_check(&t,
+		server_start(&s, &(struct server_options){.workers = 3,
+				     .ring_bytes = "65536",
+				     .members = "\"max_event_bytes\": 8192"}),
+		"the server boots with a ring of 64 KiB"))
 		return tap_finish(&t);
 	if (tap_check(&t, storm_open(&w, &s, &options), "the publish socket takes a stream")) {
 		w.clients.receive_buffer_bytes = 4096;
@@ -79,7 +83,8 @@ main(void)
 		/* Whoever still has unread input reads it first: a cut would make events of the socket count as lost. */
 		for (uint64_t until = wire_now_ms() + 2000; wire_now_ms() < until;)
 			clients_turn(&w.clients, 10);
-		tap_check(&t, storm_all_live(&w.clients, 30000), "after one more reconnect everybody is told to be live");
+		tap_check(&t, storm_all_live(&w.clients, 30000),
+		    "after one more reconnect everybody is told to be live");
 		tap_note("%u pauses, %u workers stopped", x.pauses, x.stops);
 		ledger_judge_gaps(&t, &w.ledger, &w.clients);
 	}

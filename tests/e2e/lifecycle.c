@@ -22,17 +22,22 @@ static void
 check_option(struct tap *t, const struct server *s)
 {
 	char output[8192];
-	int code = server_run((const char *const[]){"ringcastd", "--check", "--config", s->config, NULL}, NULL, output,
-	    sizeof output, 5000);
+	int code =
+	    server_run((const char *const[]){"ringcastd", "--check", "--config", s->config, NULL},
+		NULL, output, sizeof output, 5000);
 
-	tap_check(t, code == 0, "--check of a good configuration exits with 0, also while it is in use (%d: %.*s)", code,
-	    (int)strcspn(output, "\n"), output);
-	code = server_run(
-	    (const char *const[]){"ringcast", "check", s->config, NULL}, NULL, output, sizeof output, 5000);
+	tap_check(t, code == 0,
+	    "--check of a good configuration exits with 0, also while it is in use (%d: %.*s)",
+	    code, (int)strcspn(output, "\n"), output);
+	code = server_run((const char *const[]){"ringcast", "check", s->config, NULL}, NULL, output,
+	    sizeof output, 5000);
 	tap_check(t, code == 0, "so does ringcast check (%d)", code);
-	code = server_run((const char *const[]){"ringcastd", "--help", NULL}, NULL, output, sizeof output, 5000);
-	tap_check(t, code == 0 && strstr(output, "--config") != NULL, "--help exits with 0 and tells of --config");
-	tap_check(t, publisher_event(s->socket, "still", "1") != 0, "the running server has not noticed");
+	code = server_run(
+	    (const char *const[]){"ringcastd", "--help", NULL}, NULL, output, sizeof output, 5000);
+	tap_check(t, code == 0 && strstr(output, "--config") != NULL,
+	    "--help exits with 0 and tells of --config");
+	tap_check(
+	    t, publisher_event(s->socket, "still", "1") != 0, "the running server has not noticed");
 }
 
 static void
@@ -43,13 +48,16 @@ second_instance(struct tap *t, const struct server *s)
 
 	snprintf(listen, sizeof listen, "127.0.0.1:%u", s->port);
 	snprintf(other, sizeof other, "%s/other.sock", s->dir);
-	code = server_run((const char *const[]){"ringcastd", "--listen", "127.0.0.1:0", "--socket", s->socket, NULL}, NULL,
-	    output, sizeof output, 5000);
+	code = server_run((const char *const[]){"ringcastd", "--listen", "127.0.0.1:0", "--socket",
+			      s->socket, NULL},
+	    NULL, output, sizeof output, 5000);
 	tap_check(t, code == 1 && strstr(output, s->socket) != NULL,
 	    "a live publish socket is not replaced: exit 1, named (%d: %.200s)", code, output);
-	code = server_run((const char *const[]){"ringcastd", "--listen", listen, "--socket", other, NULL}, NULL, output,
-	    sizeof output, 5000);
-	tap_check(t, code == 1 && strstr(output, listen) != NULL, "a port in use: exit 1, named (%d: %.200s)", code, output);
+	code = server_run(
+	    (const char *const[]){"ringcastd", "--listen", listen, "--socket", other, NULL}, NULL,
+	    output, sizeof output, 5000);
+	tap_check(t, code == 1 && strstr(output, listen) != NULL,
+	    "a port in use: exit 1, named (%d: %.200s)", code, output);
 	tap_check(t, access(other, F_OK) == -1, "and the second instance leaves no socket behind");
 	tap_check(t, publisher_event(s->socket, "still", "2") != 0, "the first one serves on");
 }
@@ -80,7 +88,8 @@ stale_socket(struct tap *t)
 	tap_check(t, leave_stale_socket(path), "a stale socket lies there");
 	if (tap_check(t, server_start(&s, &(struct server_options){.workers = 1, .socket = path}),
 		"a server starts on it")) {
-		tap_check(t, publisher_event(path, "stale", "1") != 0, "and is to be reached by it");
+		tap_check(
+		    t, publisher_event(path, "stale", "1") != 0, "and is to be reached by it");
 		server_stop(t, &s, NULL);
 		tap_check(t, access(path, F_OK) == -1, "and takes it away in the end");
 	}
@@ -132,12 +141,13 @@ dying_workers(struct tap *t, int code, unsigned ms, unsigned starts_min, unsigne
 	snprintf(starts, sizeof starts, "%s/starts", dir);
 	tap_check(t, write_worker(worker, starts, code), "a worker that exits with %d", code);
 	setenv("RINGCAST_WORKER", worker, 1);
-	tap_check(t, !server_start(&s, &(struct server_options){.workers = 1, .ready_ms = ms}), "the server is never ready");
+	tap_check(t, !server_start(&s, &(struct server_options){.workers = 1, .ready_ms = ms}),
+	    "the server is never ready");
 	unsetenv("RINGCAST_WORKER");
 	count = count_lines(starts);
 	cpu = s.pid != 0 ? proc_cpu_ns(s.pid) / 1000000 : 0;
-	tap_check(t, count >= starts_min && count <= starts_max, "exit %d: %u starts in %u ms (%u to %u)", code, count, ms,
-	    starts_min, starts_max);
+	tap_check(t, count >= starts_min && count <= starts_max,
+	    "exit %d: %u starts in %u ms (%u to %u)", code, count, ms, starts_min, starts_max);
 	tap_check(t, cpu < ms / 5, "and no CPU to speak of (%llu ms)", (unsigned long long)cpu);
 	if (s.pid != 0) {
 		kill(s.pid, SIGTERM);
@@ -163,7 +173,8 @@ killed_master(struct tap *t)
 	uint64_t deadline;
 	size_t count, gone = 0;
 
-	if (!tap_check(t, server_start(&s, &(struct server_options){.workers = 3}), "another server boots"))
+	if (!tap_check(t, server_start(&s, &(struct server_options){.workers = 3}),
+		"another server boots"))
 		return;
 	count = server_workers(&s, workers);
 	kill(s.pid, SIGKILL);
@@ -176,7 +187,8 @@ killed_master(struct tap *t)
 		else
 			wire_sleep_ms(20);
 	}
-	tap_check(t, count == 3 && gone == 3, "a killed master's workers leave by themselves (%zu of %zu)", gone, count);
+	tap_check(t, count == 3 && gone == 3,
+	    "a killed master's workers leave by themselves (%zu of %zu)", gone, count);
 	server_aftermath(t, &s, NULL);
 }
 
@@ -186,7 +198,8 @@ main(void)
 	struct tap t = tap_start(150);
 	struct server s;
 
-	if (!tap_check(&t, server_start(&s, &(struct server_options){.workers = 2}), "the server boots"))
+	if (!tap_check(
+		&t, server_start(&s, &(struct server_options){.workers = 2}), "the server boots"))
 		return tap_finish(&t);
 	check_option(&t, &s);
 	second_instance(&t, &s);

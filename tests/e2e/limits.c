@@ -45,21 +45,22 @@ crowd(struct tap *t, struct server *s, struct clients *e, struct publisher *p)
 	e->back_ms = 2000;
 	turn_for(e, p, 2000);
 	opened = clients_opened(e);
-	tap_check(t, opened >= DESCRIPTORS / 2 && opened < e->count, "some are served, not all (%zu of %zu)", opened,
-	    e->count);
+	tap_check(t, opened >= DESCRIPTORS / 2 && opened < e->count,
+	    "some are served, not all (%zu of %zu)", opened, e->count);
 	before = cpu_ns(s);
 	turn_for(e, p, WATCH_MS);
 	used = (cpu_ns(s) - before) / 1000000;
-	tap_check(t, used < WATCH_MS / 4, "it does not spin: %llu ms of CPU in %u ms", (unsigned long long)used, WATCH_MS);
+	tap_check(t, used < WATCH_MS / 4, "it does not spin: %llu ms of CPU in %u ms",
+	    (unsigned long long)used, WATCH_MS);
 	publisher_line(p, (struct text){envelope, sizeof envelope - 1});
 	turn_for(e, p, 1000);
 	for (size_t i = 0; i < e->count; i++)
 		received += e->list[i].received != 0;
 	tap_check(t, p->answered == 1 && p->refused == 0, "an event is still taken");
-	tap_check(t, received >= opened, "and reaches those that are served (%llu of %zu)", (unsigned long long)received,
-	    opened);
-	tap_check(t, e->violations == 0, "violations of the contract = %llu %s", (unsigned long long)e->violations,
-	    e->violation);
+	tap_check(t, received >= opened, "and reaches those that are served (%llu of %zu)",
+	    (unsigned long long)received, opened);
+	tap_check(t, e->violations == 0, "violations of the contract = %llu %s",
+	    (unsigned long long)e->violations, e->violation);
 }
 
 int
@@ -71,10 +72,14 @@ main(void)
 	struct publisher p;
 	uint64_t gone;
 
-	if (!tap_check(&t, server_start(&s, &(struct server_options){.workers = 2, .descriptors = DESCRIPTORS}),
+	if (!tap_check(&t,
+		server_start(
+		    &s, &(struct server_options){.workers = 2, .descriptors = DESCRIPTORS}),
 		"the server boots with %u descriptors a process", DESCRIPTORS))
 		return tap_finish(&t);
-	tap_check(&t, clients_open(&e, s.port, 12 * DESCRIPTORS, names, 1) && publisher_open(&p, s.socket, NULL, NULL),
+	tap_check(&t,
+	    clients_open(&e, s.port, 12 * DESCRIPTORS, names, 1) &&
+		publisher_open(&p, s.socket, NULL, NULL),
 	    "a publisher connects");
 	crowd(&t, &s, &e, &p);
 	for (size_t i = 0; i < e.count; i++)
@@ -83,13 +88,15 @@ main(void)
 		clients_add(&e, CLIENT_WS, (const uint16_t[]){0}, 1);
 	e.back_ms = 50;
 	gone = wire_now_ms();
-	tap_check(&t, clients_settle(&e, 10000), "the crowd leaves: 20 others are welcomed (%zu, after %llu ms)",
-	    clients_opened(&e), (unsigned long long)(wire_now_ms() - gone));
+	tap_check(&t, clients_settle(&e, 10000),
+	    "the crowd leaves: 20 others are welcomed (%zu, after %llu ms)", clients_opened(&e),
+	    (unsigned long long)(wire_now_ms() - gone));
 	tap_check(&t, publisher_event(s.socket, "crowd", "2") != 0, "another publisher is served");
 	publisher_close(&p);
 	clients_close(&e);
 	/* Running out of descriptors may be an error line, if it is not one a connection. */
-	tap_check(&t, server_log_count(&s, "<3>") < 20, "the log is not flooded (%u error lines)", server_log_count(&s, "<3>"));
+	tap_check(&t, server_log_count(&s, "<3>") < 20, "the log is not flooded (%u error lines)",
+	    server_log_count(&s, "<3>"));
 	server_stop(&t, &s, "descriptor");
 	return tap_finish(&t);
 }

@@ -7,8 +7,9 @@
 #include "tests/lib/storm.h"
 
 static const char open_rules[] = "\"channels\": [{\"match\": \"*\", \"subscribe\": \"anyone\"}]";
-static const char closed_rules[] = "\"channels\": [{\"match\": \"staff.*\", \"subscribe\": \"nobody\"}, "
-				   "{\"match\": \"*\", \"subscribe\": \"anyone\"}]";
+static const char closed_rules[] =
+    "\"channels\": [{\"match\": \"staff.*\", \"subscribe\": \"nobody\"}, "
+    "{\"match\": \"*\", \"subscribe\": \"anyone\"}]";
 static const char wrong_rules[] = "\"channels\": [{\"match\": \"*\", \"subscribe\": \"anyone\"}, "
 				  "{\"match\": \"x\", \"subscribe\": \"anybody\"}], \"wrokers\": 3";
 
@@ -18,10 +19,10 @@ status_of(const struct server *s, const char *resource)
 	char buffer[4096];
 	struct wire_http answer;
 
-	return wire_call(server_public(s), "GET", resource, NULL, (struct text){NULL, 0}, buffer, sizeof buffer,
-		   &answer) ?
-	    answer.status :
-	    0;
+	return wire_call(server_public(s), "GET", resource, NULL, (struct text){NULL, 0}, buffer,
+		   sizeof buffer, &answer)
+		   ? answer.status
+		   : 0;
 }
 
 static bool
@@ -47,18 +48,23 @@ reload(struct server *s, const char *members)
 static void
 one_by_one(struct tap *t, struct server *s)
 {
-	tap_check(t, status_of(s, "/events?channel=staff.room") == 200, "a channel is open at first");
+	tap_check(
+	    t, status_of(s, "/events?channel=staff.room") == 200, "a channel is open at first");
 	reload(s, closed_rules);
-	tap_check(t, becomes(s, "/events?channel=staff.room", 403), "SIGHUP with a new rule closes it");
+	tap_check(
+	    t, becomes(s, "/events?channel=staff.room", 403), "SIGHUP with a new rule closes it");
 	tap_check(t, status_of(s, "/events?channel=other") == 200, "and no other");
 	reload(s, wrong_rules);
-	tap_check(t, server_log_has(s, "channels[1].subscribe", 5000), "a mistake is reported with its path");
+	tap_check(t, server_log_has(s, "channels[1].subscribe", 5000),
+	    "a mistake is reported with its path");
 	tap_check(t, server_log_has(s, "wrokers", 1000) && server_log_has(s, "workers", 1000),
 	    "an unknown key with the nearest known one, in the same reload");
-	tap_check(t, status_of(s, "/events?channel=staff.room") == 403 && status_of(s, "/readyz") == 200,
+	tap_check(t,
+	    status_of(s, "/events?channel=staff.room") == 403 && status_of(s, "/readyz") == 200,
 	    "and nothing has changed");
 	reload(s, open_rules);
-	tap_check(t, becomes(s, "/events?channel=staff.room", 200), "the next good one opens it again");
+	tap_check(
+	    t, becomes(s, "/events?channel=staff.room", 200), "the next good one opens it again");
 }
 
 struct reloads {
@@ -99,15 +105,17 @@ main(void)
 	    .each_turn = reload_now_and_then,
 	    .context = &reloads};
 
-	if (!tap_check(&t, server_start(&s, &(struct server_options){.workers = 2, .members = open_rules}),
+	if (!tap_check(&t,
+		server_start(&s, &(struct server_options){.workers = 2, .members = open_rules}),
 		"the server boots"))
 		return tap_finish(&t);
 	one_by_one(&t, &s);
 	if (tap_check(&t, storm_open(&w, &s, &options), "the publish socket takes a stream")) {
 		tap_check(&t, clients_settle(&w.clients, 30000), "all clients are welcomed");
 		storm_blow(&w, &s, &options);
-		tap_check(&t, w.clients.cuts_by_peer == 0, "%u good and %u bad reloads: dropped connections = %llu",
-		    reloads.good, reloads.bad, (unsigned long long)w.clients.cuts_by_peer);
+		tap_check(&t, w.clients.cuts_by_peer == 0,
+		    "%u good and %u bad reloads: dropped connections = %llu", reloads.good,
+		    reloads.bad, (unsigned long long)w.clients.cuts_by_peer);
 		storm_settle(&t, &w, &options);
 		ledger_judge(&t, &w.ledger, &w.clients);
 	}

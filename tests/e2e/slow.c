@@ -23,10 +23,11 @@ static void
 check_memory(struct tap *t, uint64_t before, uint64_t after)
 {
 #ifdef SANITIZED
-	tap_skip(t, "memory of the workers: a sanitizer's own (%llu, %llu KiB)", (unsigned long long)before,
-	    (unsigned long long)after);
+	tap_skip(t, "memory of the workers: a sanitizer's own (%llu, %llu KiB)",
+	    (unsigned long long)before, (unsigned long long)after);
 #else
-	tap_check(t, after <= before + GROWTH_KIB_MAX, "the workers' memory does not grow (%llu KiB before, %llu after)",
+	tap_check(t, after <= before + GROWTH_KIB_MAX,
+	    "the workers' memory does not grow (%llu KiB before, %llu after)",
 	    (unsigned long long)before, (unsigned long long)after);
 #endif
 }
@@ -44,7 +45,8 @@ publish(struct storm *w, uint32_t count, unsigned per_s)
 		if (wanted > goal)
 			wanted = goal;
 		if (wanted > w->ledger.published)
-			ledger_publish(&w->ledger, &w->publisher, (uint32_t)(wanted - w->ledger.published));
+			ledger_publish(
+			    &w->ledger, &w->publisher, (uint32_t)(wanted - w->ledger.published));
 		if (!publisher_turn(&w->publisher))
 			return false;
 		clients_turn(&w->clients, 1);
@@ -65,7 +67,8 @@ run(struct tap *t, struct server *s, struct storm *w, const struct storm_options
 	before = anonymous_kib(s);
 	for (size_t i = 0; i < e->count; i += 2)
 		clients_pause(e, &e->list[i], true);
-	tap_check(t, publish(w, o->events - tenth, o->events_per_s), "the publisher is not held up by those that do not read");
+	tap_check(t, publish(w, o->events - tenth, o->events_per_s),
+	    "the publisher is not held up by those that do not read");
 	for (uint64_t until = wire_now_ms() + 1500; wire_now_ms() < until;)
 		clients_turn(e, 10);
 	check_memory(t, before, anonymous_kib(s));
@@ -73,8 +76,9 @@ run(struct tap *t, struct server *s, struct storm *w, const struct storm_options
 		healthy_missing += ledger_missing(&w->ledger, &e->list[i]);
 		healthy_gaps += e->list[i].gaps;
 	}
-	tap_check(t, healthy_missing == 0 && healthy_gaps == 0, "the healthy lose nothing (lost %llu, gaps %u)",
-	    (unsigned long long)healthy_missing, healthy_gaps);
+	tap_check(t, healthy_missing == 0 && healthy_gaps == 0,
+	    "the healthy lose nothing (lost %llu, gaps %u)", (unsigned long long)healthy_missing,
+	    healthy_gaps);
 	for (size_t i = 0; i < e->count; i += 2)
 		clients_pause(e, &e->list[i], false);
 	for (uint64_t until = wire_now_ms() + 2000; wire_now_ms() < until;)
@@ -96,7 +100,8 @@ main(void)
 	    .events_per_s = 1000,
 	    .padding = 1000};
 
-	if (!tap_check(&t, server_start(&s, &(struct server_options){.workers = 2, .ring_bytes = "\"2MiB\""}),
+	if (!tap_check(&t,
+		server_start(&s, &(struct server_options){.workers = 2, .ring_bytes = "\"2MiB\""}),
 		"the server boots"))
 		return tap_finish(&t);
 	if (tap_check(&t, storm_open(&w, &s, &options), "the publish socket takes a stream")) {

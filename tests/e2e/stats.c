@@ -30,8 +30,8 @@ static int
 ask(struct scene *x, const char *method, const char *resource)
 {
 	x->answer = (struct wire_http){0};
-	wire_call(server_private(x->s), method, resource, NULL, (struct text){NULL, 0}, x->buffer, ANSWER_BYTES,
-	    &x->answer);
+	wire_call(server_private(x->s), method, resource, NULL, (struct text){NULL, 0}, x->buffer,
+	    ANSWER_BYTES, &x->answer);
 	return x->answer.status;
 }
 
@@ -67,24 +67,39 @@ check_channels(struct scene *x)
 {
 	char id[32];
 
-	tap_check(x->t, becomes(x, "/channels/hall", "subscribers.sse", EACH) &&
-		number_at(x, "subscribers.ws") == EACH && number_at(x, "subscribers.longpoll") == EACH,
-	    "GET /channels/NAME counts subscribers by transport: %.*s", (int)x->answer.body.len, x->answer.body.bytes);
-	tap_check(x->t, number_at(x, "events") == 3 && wire_json_id_at(x->answer.body, "newest") == x->newest,
+	tap_check(x->t,
+	    becomes(x, "/channels/hall", "subscribers.sse", EACH) &&
+		number_at(x, "subscribers.ws") == EACH &&
+		number_at(x, "subscribers.longpoll") == EACH,
+	    "GET /channels/NAME counts subscribers by transport: %.*s", (int)x->answer.body.len,
+	    x->answer.body.bytes);
+	tap_check(x->t,
+	    number_at(x, "events") == 3 && wire_json_id_at(x->answer.body, "newest") == x->newest,
 	    "and knows the events kept and the newest id (%s)",
 	    wire_json_string_at(x->answer.body, "newest", id, sizeof id));
-	tap_check(x->t, ask(x, "GET", "/channels") == 200 && number_at(x, "channels.0.subscribers.sse") == EACH &&
-		strcmp(wire_json_string_at(x->answer.body, "channels.0.channel", id, sizeof id), "hall") == 0 &&
-		strcmp(wire_json_string_at(x->answer.body, "channels.1.channel", id, sizeof id), "yard") == 0,
-	    "GET /channels lists them all: %.*s", (int)(x->answer.body.len < 300 ? x->answer.body.len : 300),
-	    x->answer.body.bytes);
-	tap_check(x->t, ask(x, "GET", "/channels?prefix=ya") == 200 &&
-		strcmp(wire_json_string_at(x->answer.body, "channels.0.channel", id, sizeof id), "yard") == 0 &&
-		!wire_json_path(x->answer.body, "channels.1", &(struct text){0}), "prefix= cuts the list down");
-	tap_check(x->t, ask(x, "GET", "/channels?limit=1") == 200 &&
-		!wire_json_path(x->answer.body, "channels.1", &(struct text){0}), "and so does limit=");
-	tap_check(x->t, ask(x, "GET", "/channels?after=hall") == 200 &&
-		strcmp(wire_json_string_at(x->answer.body, "channels.0.channel", id, sizeof id), "yard") == 0,
+	tap_check(x->t,
+	    ask(x, "GET", "/channels") == 200 &&
+		number_at(x, "channels.0.subscribers.sse") == EACH &&
+		strcmp(wire_json_string_at(x->answer.body, "channels.0.channel", id, sizeof id),
+		    "hall") == 0 &&
+		strcmp(wire_json_string_at(x->answer.body, "channels.1.channel", id, sizeof id),
+		    "yard") == 0,
+	    "GET /channels lists them all: %.*s",
+	    (int)(x->answer.body.len < 300 ? x->answer.body.len : 300), x->answer.body.bytes);
+	tap_check(x->t,
+	    ask(x, "GET", "/channels?prefix=ya") == 200 &&
+		strcmp(wire_json_string_at(x->answer.body, "channels.0.channel", id, sizeof id),
+		    "yard") == 0 &&
+		!wire_json_path(x->answer.body, "channels.1", &(struct text){0}),
+	    "prefix= cuts the list down");
+	tap_check(x->t,
+	    ask(x, "GET", "/channels?limit=1") == 200 &&
+		!wire_json_path(x->answer.body, "channels.1", &(struct text){0}),
+	    "and so does limit=");
+	tap_check(x->t,
+	    ask(x, "GET", "/channels?after=hall") == 200 &&
+		strcmp(wire_json_string_at(x->answer.body, "channels.0.channel", id, sizeof id),
+		    "yard") == 0,
 	    "after= goes on behind a name");
 }
 
@@ -104,19 +119,29 @@ check_counters(struct scene *x)
 {
 	struct text type = {"", 0};
 
-	tap_check(x->t, becomes(x, "/stats", "total.connections_sse", EACH) &&
-		number_at(x, "total.connections_ws") == 2 * EACH && number_at(x, "total.connections_longpoll") == EACH,
+	tap_check(x->t,
+	    becomes(x, "/stats", "total.connections_sse", EACH) &&
+		number_at(x, "total.connections_ws") == 2 * EACH &&
+		number_at(x, "total.connections_longpoll") == EACH,
 	    "GET /stats: connections by transport, over all workers");
-	tap_check(x->t, number_at(x, "workers.0.counters.connections_sse") + number_at(x, "workers.1.counters.connections_sse") ==
-		EACH, "which is the sum of the workers'");
+	tap_check(x->t,
+	    number_at(x, "workers.0.counters.connections_sse") +
+		    number_at(x, "workers.1.counters.connections_sse") ==
+		EACH,
+	    "which is the sum of the workers'");
 	tap_check(x->t, number_at(x, "publish.events") == 4 && number_at(x, "ring.records") >= 4,
 	    "GET /stats: events published (%.0f)", number_at(x, "publish.events"));
-	tap_check(x->t, number_at(x, "total.deliveries") >= 3 * 3 * EACH + EACH, "GET /stats: deliveries (%.0f)",
-	    number_at(x, "total.deliveries"));
-	tap_check(x->t, ask(x, "GET", "/metrics") == 200 && wire_http_field(&x->answer, "Content-Type", &type) &&
-		wire_find(type, "text/plain; version=0.0.4") != NULL, "GET /metrics is Prometheus text");
-	tap_check(x->t, metric(x, "ringcast_publish_events_total") == 4 &&
-		wire_find(x->answer.body, "\nringcast_connections{worker=\"0\",transport=\"sse\"} ") != NULL &&
+	tap_check(x->t, number_at(x, "total.deliveries") >= 3 * 3 * EACH + EACH,
+	    "GET /stats: deliveries (%.0f)", number_at(x, "total.deliveries"));
+	tap_check(x->t,
+	    ask(x, "GET", "/metrics") == 200 &&
+		wire_http_field(&x->answer, "Content-Type", &type) &&
+		wire_find(type, "text/plain; version=0.0.4") != NULL,
+	    "GET /metrics is Prometheus text");
+	tap_check(x->t,
+	    metric(x, "ringcast_publish_events_total") == 4 &&
+		wire_find(x->answer.body,
+		    "\nringcast_connections{worker=\"0\",transport=\"sse\"} ") != NULL &&
 		wire_find(x->answer.body, "# HELP ringcast_connections ") != NULL,
 	    "with the same figures, and help");
 }
@@ -128,22 +153,29 @@ check_connections(struct scene *x)
 	uint64_t cuts;
 	struct text list;
 
-	tap_check(x->t, ask(x, "GET", "/connections?channel=yard") == 200 &&
-		wire_json_path(x->answer.body, "connections", &list) && wire_json_count(list) == EACH,
-	    "GET /connections?channel=: %.*s", (int)(x->answer.body.len < 300 ? x->answer.body.len : 300),
-	    x->answer.body.bytes);
-	tap_check(x->t, wire_find(x->answer.body, "\"transport\":\"ws\"") != NULL &&
-		wire_find(x->answer.body, "\"lagging\":false") != NULL && number_at(x, "connections.0.bytes") > 0,
+	tap_check(x->t,
+	    ask(x, "GET", "/connections?channel=yard") == 200 &&
+		wire_json_path(x->answer.body, "connections", &list) &&
+		wire_json_count(list) == EACH,
+	    "GET /connections?channel=: %.*s",
+	    (int)(x->answer.body.len < 300 ? x->answer.body.len : 300), x->answer.body.bytes);
+	tap_check(x->t,
+	    wire_find(x->answer.body, "\"transport\":\"ws\"") != NULL &&
+		wire_find(x->answer.body, "\"lagging\":false") != NULL &&
+		number_at(x, "connections.0.bytes") > 0,
 	    "tells transport, lag and bytes");
-	tap_check(x->t, ask(x, "GET", "/connections?limit=2") == 200 &&
-		wire_json_path(x->answer.body, "connections", &list) && wire_json_count(list) == 2, "limit= cuts the list down");
+	tap_check(x->t,
+	    ask(x, "GET", "/connections?limit=2") == 200 &&
+		wire_json_path(x->answer.body, "connections", &list) && wire_json_count(list) == 2,
+	    "limit= cuts the list down");
 	ask(x, "GET", "/connections?channel=yard");
 	wire_json_string_at(x->answer.body, "connections.0.connection", id, sizeof id);
 	snprintf(resource, sizeof resource, "/connections/%s", id);
 	cuts = x->e.cuts_by_peer;
 	for (size_t i = 0; i < x->e.count; i++)
 		x->e.list[i].parked = true;
-	tap_check(x->t, ask(x, "DELETE", resource) == 200, "DELETE /connections/%s is answered", id);
+	tap_check(
+	    x->t, ask(x, "DELETE", resource) == 200, "DELETE /connections/%s is answered", id);
 	turn_for(x, 300);
 	tap_check(x->t, x->e.cuts_by_peer == cuts + 1, "and one client, only one, is ended (%llu)",
 	    (unsigned long long)(x->e.cuts_by_peer - cuts));
@@ -158,8 +190,11 @@ check_welcome_names_connection(struct scene *x)
 	char id[64], resource[128];
 	uint16_t code;
 
-	tap_check(x->t, talk_open(&w, x->s->port, "/events?channel=shed", NULL) && talk_next(&w, &message, WAIT_MS) &&
-		wire_json_string_at(message, "connection", id, sizeof id)[0] != '\0', "a welcome names its connection: %s", id);
+	tap_check(x->t,
+	    talk_open(&w, x->s->port, "/events?channel=shed", NULL) &&
+		talk_next(&w, &message, WAIT_MS) &&
+		wire_json_string_at(message, "connection", id, sizeof id)[0] != '\0',
+	    "a welcome names its connection: %s", id);
 	snprintf(resource, sizeof resource, "/connections/%s", id);
 	tap_check(x->t, ask(x, "DELETE", resource) == 200, "by that name it can be ended");
 	code = talk_end(&w, WAIT_MS);
@@ -175,20 +210,30 @@ check_forget(struct scene *x)
 	struct text message, reason = {"", 0};
 
 	wire_id_text(x->newest - 1, id);
-	tap_check(x->t, ask(x, "DELETE", "/channels/hall") == 200, "DELETE /channels/NAME is answered");
+	tap_check(
+	    x->t, ask(x, "DELETE", "/channels/hall") == 200, "DELETE /channels/NAME is answered");
 	tap_check(x->t, becomes(x, "/channels/hall", "events", 0), "its history is gone");
 	snprintf(resource, sizeof resource, "/events?channel=hall&after=%s", id);
 	x->answer = (struct wire_http){0};
-	wire_call(server_public(x->s), "GET", resource, NULL, (struct text){NULL, 0}, x->buffer, ANSWER_BYTES, &x->answer);
-	tap_check(x->t, x->answer.status == 200 && wire_json_path(x->answer.body, "gaps.0.channel", &message),
-	    "an older cursor is told of the gap: %.*s", (int)x->answer.body.len, x->answer.body.bytes);
-	tap_check(x->t, talk_open(&w, x->s->port, "/events?channel=hall", NULL) && talk_next(&w, &message, WAIT_MS),
+	wire_call(server_public(x->s), "GET", resource, NULL, (struct text){NULL, 0}, x->buffer,
+	    ANSWER_BYTES, &x->answer);
+	tap_check(x->t,
+	    x->answer.status == 200 && wire_json_path(x->answer.body, "gaps.0.channel", &message),
+	    "an older cursor is told of the gap: %.*s", (int)x->answer.body.len,
+	    x->answer.body.bytes);
+	tap_check(x->t,
+	    talk_open(&w, x->s->port, "/events?channel=hall", NULL) &&
+		talk_next(&w, &message, WAIT_MS),
 	    "a WebSocket subscribes");
 	publisher_event(x->s->socket, "hall", "\"after the deletion\"");
-	tap_check(x->t, talk_next(&w, &message, WAIT_MS) && wire_find(message, "after the deletion") != NULL,
+	tap_check(x->t,
+	    talk_next(&w, &message, WAIT_MS) && wire_find(message, "after the deletion") != NULL,
 	    "and hears what is published from then on");
-	tap_check(x->t, ask(x, "DELETE", "/channels/hall?disconnect=1") == 200, "DELETE with disconnect=1 is answered");
-	tap_check(x->t, talk_next(&w, &message, WAIT_MS) && wire_find(message, "\"op\":\"unsubscribed\"") != NULL &&
+	tap_check(x->t, ask(x, "DELETE", "/channels/hall?disconnect=1") == 200,
+	    "DELETE with disconnect=1 is answered");
+	tap_check(x->t,
+	    talk_next(&w, &message, WAIT_MS) &&
+		wire_find(message, "\"op\":\"unsubscribed\"") != NULL &&
 		wire_json_member(message, "reason", &reason) && wire_equal(reason, "\"deleted\""),
 	    "its subscription ends, with the reason: %.*s", (int)message.len, message.bytes);
 	talk_close(&w);
@@ -243,12 +288,13 @@ main(void)
 	struct server s;
 	struct scene x = {.t = &t, .s = &s, .buffer = malloc(ANSWER_BYTES)};
 
-	if (!tap_check(&t, server_start(&s, &(struct server_options){.workers = 2}), "the server boots"))
+	if (!tap_check(
+		&t, server_start(&s, &(struct server_options){.workers = 2}), "the server boots"))
 		return tap_finish(&t);
 	if (tap_check(&t, clients_open(&x.e, s.port, 64, names, 2), "clients"))
 		run(&x);
-	tap_check(&t, x.e.violations == 0, "violations of the contract = %llu %s", (unsigned long long)x.e.violations,
-	    x.e.violation);
+	tap_check(&t, x.e.violations == 0, "violations of the contract = %llu %s",
+	    (unsigned long long)x.e.violations, x.e.violation);
 	clients_close(&x.e);
 	free(x.buffer);
 	server_stop(&t, &s, NULL);

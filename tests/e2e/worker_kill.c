@@ -21,16 +21,19 @@ main(void)
 	unsigned before;
 	size_t workers;
 
-	if (!tap_check(&t, server_start(&s, &(struct server_options){.workers = 4}), "the server boots"))
+	if (!tap_check(
+		&t, server_start(&s, &(struct server_options){.workers = 4}), "the server boots"))
 		return tap_finish(&t);
 	before = proc_descriptors(s.pid);
 	storm_run(&t, &s, &options);
-	for (unsigned i = 0; i < 300 && (server_workers(&s, pids) != 4 || proc_descriptors(s.pid) > before); i++)
+	for (unsigned i = 0;
+	     i < 300 && (server_workers(&s, pids) != 4 || proc_descriptors(s.pid) > before); i++)
 		wire_sleep_ms(10);
 	workers = server_workers(&s, pids);
 	tap_check(&t, workers == 4, "all workers are there again (%zu)", workers);
-	tap_check(&t, proc_descriptors(s.pid) <= before, "the master holds no more descriptors than before (%u, %u)",
-	    before, proc_descriptors(s.pid));
+	tap_check(&t, proc_descriptors(s.pid) <= before,
+	    "the master holds no more descriptors than before (%u, %u)", before,
+	    proc_descriptors(s.pid));
 	server_stop(&t, &s, NULL);
 	return tap_finish(&t);
 }

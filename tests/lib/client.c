@@ -22,13 +22,15 @@
 const char *
 client_transport_name(enum client_transport transport)
 {
-	static const char *const names[] = {"poll", "longpoll", "sse", "sse-json", "ws", "ws-subscribe", "none"};
+	static const char *const names[] = {
+	    "poll", "longpoll", "sse", "sse-json", "ws", "ws-subscribe", "none"};
 
 	return names[transport];
 }
 
 bool
-clients_open(struct clients *e, uint16_t port, size_t cap, const char *const *names, size_t name_count)
+clients_open(
+    struct clients *e, uint16_t port, size_t cap, const char *const *names, size_t name_count)
 {
 	struct rlimit limit;
 
@@ -66,7 +68,8 @@ clients_close(struct clients *e)
 }
 
 struct client *
-clients_add(struct clients *e, enum client_transport transport, const uint16_t *channels, unsigned count)
+clients_add(
+    struct clients *e, enum client_transport transport, const uint16_t *channels, unsigned count)
 {
 	struct client *c = &e->list[e->count];
 
@@ -121,7 +124,8 @@ client_lost(struct clients *e, struct client *c, bool clean)
 	e->cuts_by_peer++;
 	c->clean_end = clean;
 	drop(c);
-	c->due_ms = c->parked ? 0 : wire_now_ms() + 1 + jitter(e, opened ? e->back_ms : 2 * e->back_ms);
+	c->due_ms =
+	    c->parked ? 0 : wire_now_ms() + 1 + jitter(e, opened ? e->back_ms : 2 * e->back_ms);
 	if (e->ended != NULL)
 		e->ended(e->context, c);
 }
@@ -195,7 +199,8 @@ client_ask(struct clients *e, struct client *c)
 		settle_cursors(c);
 	w.at += snprintf(w.at, (size_t)(w.end - w.at), "GET /events?v=1");
 	for (unsigned i = 0; i < c->channel_count && c->transport != CLIENT_WS_SUBSCRIBE; i++)
-		w.at += snprintf(w.at, (size_t)(w.end - w.at), "&channel=%s", e->names[c->channels[i]]);
+		w.at +=
+		    snprintf(w.at, (size_t)(w.end - w.at), "&channel=%s", e->names[c->channels[i]]);
 	wire_id_text(c->cursor, id);
 	if (c->cursor != 0 && !sse && c->transport != CLIENT_WS_SUBSCRIBE)
 		w.at += snprintf(w.at, (size_t)(w.end - w.at), "&after=%s", id);

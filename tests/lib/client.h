@@ -23,41 +23,42 @@ enum client_transport {
 	CLIENT_LONGPOLL,
 	CLIENT_SSE,
 	CLIENT_SSE_JSON,
-	CLIENT_WS,	     /* channels in the URL */
+	CLIENT_WS,           /* channels in the URL */
 	CLIENT_WS_SUBSCRIBE, /* channels by subscribe messages */
 	CLIENT_TRANSPORTS
 };
 
 enum client_state {
-	CLIENT_IDLE,	   /* no connection; comes back at due_ms unless that is 0 */
+	CLIENT_IDLE,       /* no connection; comes back at due_ms unless that is 0 */
 	CLIENT_CONNECTING, /* connect(2) under way */
-	CLIENT_ASKED,	   /* request sent, no head yet */
+	CLIENT_ASKED,      /* request sent, no head yet */
 	CLIENT_STREAMING,  /* head received: SSE or WebSocket */
-	CLIENT_RESTING	   /* keep-alive connection between two polls */
+	CLIENT_RESTING     /* keep-alive connection between two polls */
 };
 
 struct client {
-	uint64_t cursor;			  /* 0: none yet, starts at the head */
-	uint64_t own[CLIENT_CHANNELS_MAX];	  /* CLIENT_WS_SUBSCRIBE: cursors of channels that are not live yet */
-	uint64_t due_ms;			  /* next thing to do by itself; 0: nothing */
-	uint64_t asked_ms;			  /* when the request was sent */
-	char *in;				  /* input that is not complete yet */
+	uint64_t cursor; /* 0: none yet, starts at the head */
+	uint64_t own
+	    [CLIENT_CHANNELS_MAX]; /* CLIENT_WS_SUBSCRIBE: cursors of channels that are not live yet */
+	uint64_t due_ms;           /* next thing to do by itself; 0: nothing */
+	uint64_t asked_ms;         /* when the request was sent */
+	char *in;                  /* input that is not complete yet */
 	uint32_t in_len, in_cap;
-	uint32_t index;				  /* of this client in its engine */
+	uint32_t index; /* of this client in its engine */
 	int fd;
-	uint16_t channels[CLIENT_CHANNELS_MAX];	  /* numbers of names in the engine */
+	uint16_t channels[CLIENT_CHANNELS_MAX]; /* numbers of names in the engine */
 	uint8_t channel_count;
-	uint8_t channel_live;			  /* bits: this channel follows `cursor` */
-	uint8_t channel_subscribed;		  /* bits: the answer to subscribe came */
+	uint8_t channel_live;       /* bits: this channel follows `cursor` */
+	uint8_t channel_subscribed; /* bits: the answer to subscribe came */
 	enum client_transport transport : 8;
 	enum client_state state : 8;
-	bool opened;	/* a welcome or a first answer came on this connection */
-	bool live;	/* `live` came on this connection (poll: an answer with more = false) */
-	bool paused;	/* does not read */
-	bool parked;	/* stays away after a cut */
+	bool opened; /* a welcome or a first answer came on this connection */
+	bool live;   /* `live` came on this connection (poll: an answer with more = false) */
+	bool paused; /* does not read */
+	bool parked; /* stays away after a cut */
 	uint16_t close_code; /* last WebSocket close of the server, 0: none */
-	bool clean_end; /* the stream ended by an orderly end, not by a reset */
-	uint32_t opens; /* times it got that far */
+	bool clean_end;      /* the stream ended by an orderly end, not by a reset */
+	uint32_t opens;      /* times it got that far */
 	uint32_t received, gaps;
 	uint64_t welcome_at;
 };
@@ -83,17 +84,18 @@ struct clients {
 	size_t count, cap;
 	const char *const *names; /* of channels, by number */
 	size_t name_count;
-	unsigned wait_s;		/* of long polls */
-	unsigned rest_ms;		/* a short poll's mean pause */
-	unsigned back_ms;		/* mean delay of a reconnect */
-	int receive_buffer_bytes;	/* SO_RCVBUF of new connections, 0: the system's */
-	const char *query;		/* further query of every request, begins with '&'; NULL: none */
+	unsigned wait_s;          /* of long polls */
+	unsigned rest_ms;         /* a short poll's mean pause */
+	unsigned back_ms;         /* mean delay of a reconnect */
+	int receive_buffer_bytes; /* SO_RCVBUF of new connections, 0: the system's */
+	const char *query;        /* further query of every request, begins with '&'; NULL: none */
 	uint64_t random;
 	uint64_t scan_ms; /* next look at who is due */
 	void *context;
 	void (*event)(void *context, struct client *c, const struct client_event *e);
 	void (*gap)(void *context, struct client *c, const struct client_gap *g);
-	void (*ended)(void *context, struct client *c); /* may be NULL: a connection ended that the test did not cut */
+	void (*ended)(void *context,
+	    struct client *c); /* may be NULL: a connection ended that the test did not cut */
 	/* counters */
 	uint64_t bytes, events, gaps, connects, connect_errors, cuts_by_peer, refused, violations;
 	char violation[256];
@@ -101,11 +103,13 @@ struct clients {
 	char *scratch;
 };
 
-bool clients_open(struct clients *e, uint16_t port, size_t cap, const char *const *names, size_t name_count);
+bool clients_open(
+    struct clients *e, uint16_t port, size_t cap, const char *const *names, size_t name_count);
 void clients_close(struct clients *e);
 
 /* Adds a client; it connects in one of the next turns. The cursor may be set before that. */
-struct client *clients_add(struct clients *e, enum client_transport transport, const uint16_t *channels, unsigned count);
+struct client *clients_add(
+    struct clients *e, enum client_transport transport, const uint16_t *channels, unsigned count);
 
 /* One round: waits up to wait_ms for input, handles it, and what is due. */
 void clients_turn(struct clients *e, int wait_ms);

@@ -71,18 +71,21 @@ raise_cursor(struct client *c, uint64_t id)
 static void
 take_gap(struct clients *e, struct client *c, struct text object)
 {
-	struct client_gap gap = {.after = wire_json_id_at(object, "after"), .at = wire_json_id_at(object, "at")};
+	struct client_gap gap = {
+	    .after = wire_json_id_at(object, "after"), .at = wire_json_id_at(object, "at")};
 	struct text channel;
 	int place;
 
 	if (!wire_json_member(object, "channel", &channel) || channel.len < 2 || gap.at == 0) {
-		client_violation(e, c, "a gap without channel or at: %.*s", (int)object.len, object.bytes);
+		client_violation(
+		    e, c, "a gap without channel or at: %.*s", (int)object.len, object.bytes);
 		return;
 	}
 	gap.channel = (struct text){channel.bytes + 1, channel.len - 2};
 	place = place_of(e, c, gap.channel);
 	if (place == -1)
-		client_violation(e, c, "a gap in a foreign channel: %.*s", (int)object.len, object.bytes);
+		client_violation(
+		    e, c, "a gap in a foreign channel: %.*s", (int)object.len, object.bytes);
 	else if (c->transport == CLIENT_WS_SUBSCRIBE && gap.at > c->own[place])
 		c->own[place] = gap.at;
 	e->gaps++;
@@ -110,7 +113,7 @@ say_frame(struct clients *e, struct client *c, uint8_t opcode, const void *paylo
 	char frame[1024];
 
 	return len + 14 <= sizeof frame &&
-	    client_say(e, c, frame, wire_ws_frame(frame, opcode, true, payload, len));
+	       client_say(e, c, frame, wire_ws_frame(frame, opcode, true, payload, len));
 }
 
 static bool
@@ -121,12 +124,13 @@ subscribe_all(struct clients *e, struct client *c)
 		int n;
 
 		wire_id_text(c->own[i], id);
-		n = c->own[i] != 0 ? snprintf(message, sizeof message,
-					 "{\"op\":\"subscribe\",\"channel\":\"%s\",\"after\":\"%s\",\"ref\":%u}",
-					 e->names[c->channels[i]], id, i) :
-				     snprintf(message, sizeof message,
-					 "{\"op\":\"subscribe\",\"channel\":\"%s\",\"ref\":%u}",
-					 e->names[c->channels[i]], i);
+		n = c->own[i] != 0
+			? snprintf(message, sizeof message,
+			      "{\"op\":\"subscribe\",\"channel\":\"%s\",\"after\":\"%s\",\"ref\":%u}",
+			      e->names[c->channels[i]], id, i)
+			: snprintf(message, sizeof message,
+			      "{\"op\":\"subscribe\",\"channel\":\"%s\",\"ref\":%u}",
+			      e->names[c->channels[i]], i);
 		if (!say_frame(e, c, 1, message, (size_t)n))
 			return false;
 	}
@@ -162,7 +166,8 @@ take_control(struct clients *e, struct client *c, struct text object, const char
 
 		c->welcome_at = wire_json_id_at(object, "at");
 		if (c->welcome_at == 0 || !wire_json_member(object, "beat_s", &beat))
-			client_violation(e, c, "a strange welcome: %.*s", (int)object.len, object.bytes);
+			client_violation(
+			    e, c, "a strange welcome: %.*s", (int)object.len, object.bytes);
 		raise_cursor(c, c->welcome_at);
 		if (c->transport == CLIENT_WS_SUBSCRIBE)
 			return subscribe_all(e, c);
@@ -190,13 +195,15 @@ take_ws_text(struct clients *e, struct client *c, struct text object)
 
 	if (!event_of_object(object, &event)) {
 		if (wire_json_string_at(object, "op", op, sizeof op)[0] == '\0') {
-			client_violation(e, c, "neither event nor op: %.*s", (int)object.len, object.bytes);
+			client_violation(
+			    e, c, "neither event nor op: %.*s", (int)object.len, object.bytes);
 			return true;
 		}
 		return take_control(e, c, object, op);
 	}
 	place = place_of(e, c, event.channel);
-	if (c->transport == CLIENT_WS_SUBSCRIBE && place != -1 && (c->channel_live >> place & 1) == 0) {
+	if (c->transport == CLIENT_WS_SUBSCRIBE && place != -1 &&
+	    (c->channel_live >> place & 1) == 0) {
 		if ((c->channel_subscribed >> place & 1) == 0)
 			client_violation(e, c, "an event before its subscribed");
 		c->own[place] = event.id;
@@ -219,7 +226,7 @@ take_frame(struct clients *e, struct client *c, const struct wire_ws *frame)
 		c->close_code = 1005;
 		if (frame->payload.len >= 2)
 			c->close_code = (uint16_t)((unsigned char)frame->payload.bytes[0] << 8 |
-			    (unsigned char)frame->payload.bytes[1]);
+						   (unsigned char)frame->payload.bytes[1]);
 		if (say_frame(e, c, 8, frame->payload.bytes, frame->payload.len < 2 ? 0 : 2))
 			client_lost(e, c, true);
 		return false;
@@ -245,8 +252,8 @@ parse_ws(struct clients *e, struct client *c, char *bytes, size_t len)
 		if (n == 0)
 			return (ssize_t)at;
 		if (n < 0) {
-			client_violation(e, c, "a frame against RFC 6455: %02x %02x", (unsigned char)bytes[at],
-			    (unsigned char)bytes[at + 1]);
+			client_violation(e, c, "a frame against RFC 6455: %02x %02x",
+			    (unsigned char)bytes[at], (unsigned char)bytes[at + 1]);
 			client_lost(e, c, false);
 			return -1;
 		}
@@ -325,18 +332,20 @@ dispatch(struct clients *e, struct client *c, const struct sse_block *b)
 	if (b->type.len > 9 && memcmp(b->type.bytes, "ringcast.", 9) == 0) {
 		wire_json_string_at(b->data, "op", op, sizeof op);
 		if (!wire_equal((struct text){b->type.bytes + 9, b->type.len - 9}, op))
-			client_violation(e, c, "event %.*s with op %s", (int)b->type.len, b->type.bytes, op);
+			client_violation(
+			    e, c, "event %.*s with op %s", (int)b->type.len, b->type.bytes, op);
 		take_control(e, c, b->data, op);
 		return;
 	}
 	if (!json) {
-		event = (struct client_event){
-		    id, {NULL, 0}, b->type.len != 0 ? b->type : (struct text){"message", 7}, b->data, false};
+		event = (struct client_event){id, {NULL, 0},
+		    b->type.len != 0 ? b->type : (struct text){"message", 7}, b->data, false};
 	} else if (!event_of_object(b->data, &event)) {
 		if (wire_json_string_at(b->data, "op", op, sizeof op)[0] != '\0')
 			take_control(e, c, b->data, op);
 		else
-			client_violation(e, c, "not an event: %.*s", (int)b->data.len, b->data.bytes);
+			client_violation(
+			    e, c, "not an event: %.*s", (int)b->data.len, b->data.bytes);
 		return;
 	}
 	if (event.id != id || id == 0)
@@ -377,7 +386,7 @@ rest(struct clients *e, struct client *c, bool at_once)
 {
 	c->state = CLIENT_RESTING;
 	c->due_ms = wire_now_ms() +
-	    (at_once ? 0 : 1 + e->rest_ms / 2 + wire_random(&e->random) % (e->rest_ms + 1));
+		    (at_once ? 0 : 1 + e->rest_ms / 2 + wire_random(&e->random) % (e->rest_ms + 1));
 }
 
 static void
@@ -390,8 +399,8 @@ take_poll(struct clients *e, struct client *c, struct text body)
 
 	if (!wire_json_valid(body) || next == 0 || !wire_json_member(body, "events", &events) ||
 	    !wire_json_member(body, "gaps", &gaps) || !wire_json_member(body, "more", &more)) {
-		client_violation(
-		    e, c, "a strange answer: %.*s", (int)(body.len < 120 ? body.len : 120), body.bytes);
+		client_violation(e, c, "a strange answer: %.*s",
+		    (int)(body.len < 120 ? body.len : 120), body.bytes);
 		rest(e, c, false);
 		return;
 	}
@@ -422,7 +431,7 @@ is_field(const struct wire_http *answer, const char *name, const char *wanted)
 	struct text value;
 
 	return wire_http_field(answer, name, &value) && value.len == strlen(wanted) &&
-	    strncasecmp(value.bytes, wanted, value.len) == 0;
+	       strncasecmp(value.bytes, wanted, value.len) == 0;
 }
 
 static ssize_t
@@ -445,8 +454,8 @@ parse_poll(struct clients *e, struct client *c, char *bytes, size_t len)
 	}
 	if (answer.status != 200 || !is_field(&answer, "Content-Type", "application/json") ||
 	    !is_field(&answer, "Cache-Control", "no-store"))
-		client_violation(e, c, "status %d, or its fields: %.*s", answer.status, (int)answer.head.len,
-		    answer.head.bytes);
+		client_violation(e, c, "status %d, or its fields: %.*s", answer.status,
+		    (int)answer.head.len, answer.head.bytes);
 	if (answer.status == 200)
 		take_poll(e, c, answer.body);
 	else
@@ -472,19 +481,22 @@ parse_stream_head(struct clients *e, struct client *c, char *bytes, size_t len)
 	if (end == NULL)
 		return 0;
 	head_len = (size_t)(end + 4 - bytes);
-	if (wire_http_parse(bytes, head_len, true, &answer) < 0 || answer.status != (sse ? 200 : 101)) {
+	if (wire_http_parse(bytes, head_len, true, &answer) < 0 ||
+	    answer.status != (sse ? 200 : 101)) {
 		client_violation(e, c, "head %.*s", (int)(head_len < 60 ? head_len : 60), bytes);
 		e->refused++;
 		client_lost(e, c, false);
 		return -1;
 	}
 	if (sse &&
-	    (!is_field(&answer, "Content-Type", "text/event-stream; charset=utf-8") || !answer.streams ||
-		!is_field(&answer, "Cache-Control", "no-cache, no-transform") ||
+	    (!is_field(&answer, "Content-Type", "text/event-stream; charset=utf-8") ||
+		!answer.streams || !is_field(&answer, "Cache-Control", "no-cache, no-transform") ||
 		!is_field(&answer, "X-Accel-Buffering", "no")))
-		client_violation(e, c, "fields of a stream: %.*s", (int)answer.head.len, answer.head.bytes);
+		client_violation(
+		    e, c, "fields of a stream: %.*s", (int)answer.head.len, answer.head.bytes);
 	if (!sse && !is_field(&answer, "Sec-WebSocket-Accept", WIRE_WS_ACCEPT))
-		client_violation(e, c, "fields of a handshake: %.*s", (int)answer.head.len, answer.head.bytes);
+		client_violation(
+		    e, c, "fields of a handshake: %.*s", (int)answer.head.len, answer.head.bytes);
 	if (sse && len - head_len >= 6 && memcmp(bytes + head_len, "retry:", 6) != 0)
 		client_violation(e, c, "a stream that does not begin with retry");
 	c->state = CLIENT_STREAMING;

@@ -69,7 +69,8 @@ on_event(void *context, struct client *c, const struct client_event *event)
 	if (published < load(&s->shared->measure_from_ns))
 		return;
 	latency = wire_now_ns() - published;
-	store(&s->part->buckets[bucket_of(latency)], load(&s->part->buckets[bucket_of(latency)]) + 1);
+	store(
+	    &s->part->buckets[bucket_of(latency)], load(&s->part->buckets[bucket_of(latency)]) + 1);
 	if (latency > load(&s->part->latency_max_ns))
 		store(&s->part->latency_max_ns, latency);
 }
@@ -90,8 +91,8 @@ post(struct seat *s)
 }
 
 static void
-serve(struct fleet_shared *shared, struct fleet_part *part, uint16_t port, enum client_transport transport,
-    const char *channel, uint32_t clients)
+serve(struct fleet_shared *shared, struct fleet_part *part, uint16_t port,
+    enum client_transport transport, const char *channel, uint32_t clients)
 {
 	struct seat s = {.shared = shared, .part = part};
 	uint64_t counted_ms = 0;
@@ -118,8 +119,8 @@ serve(struct fleet_shared *shared, struct fleet_part *part, uint16_t port, enum 
 }
 
 bool
-fleet_open(struct fleet *f, uint16_t port, enum client_transport transport, const char *channel, uint32_t clients,
-    int cpu)
+fleet_open(struct fleet *f, uint16_t port, enum client_transport transport, const char *channel,
+    uint32_t clients, int cpu)
 {
 	pid_t parent = getpid();
 
@@ -127,7 +128,8 @@ fleet_open(struct fleet *f, uint16_t port, enum client_transport transport, cons
 	f->processes = (clients + FLEET_PROCESS_CLIENTS - 1) / FLEET_PROCESS_CLIENTS;
 	if (f->processes > FLEET_PROCESSES_MAX)
 		return false;
-	f->shared = mmap(NULL, sizeof *f->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	f->shared = mmap(
+	    NULL, sizeof *f->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (f->shared == MAP_FAILED)
 		return false;
 	fflush(NULL);
@@ -164,7 +166,8 @@ sum(const struct fleet *f, size_t offset)
 	uint64_t total = 0;
 
 	for (unsigned i = 0; i < f->processes; i++)
-		total += load((const _Atomic uint64_t *)((const char *)&f->shared->parts[i] + offset));
+		total +=
+		    load((const _Atomic uint64_t *)((const char *)&f->shared->parts[i] + offset));
 	return total;
 }
 

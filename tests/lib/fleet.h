@@ -35,7 +35,8 @@ struct fleet_part {
 
 struct fleet_shared {
 	_Atomic bool stop;
-	_Atomic uint64_t measure_from_ns; /* events published before it are counted, but not timed */
+	_Atomic uint64_t
+	    measure_from_ns; /* events published before it are counted, but not timed */
 	struct fleet_part parts[FLEET_PROCESSES_MAX];
 };
 
@@ -47,8 +48,8 @@ struct fleet {
 };
 
 /* Forks the processes, which begin to connect at once. cpu: pin them to it, -1: anywhere. */
-bool fleet_open(struct fleet *f, uint16_t port, enum client_transport transport, const char *channel, uint32_t clients,
-    int cpu);
+bool fleet_open(struct fleet *f, uint16_t port, enum client_transport transport,
+    const char *channel, uint32_t clients, int cpu);
 /* Ends the processes. */
 void fleet_close(struct fleet *f);
 

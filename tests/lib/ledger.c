@@ -12,19 +12,22 @@
 #define DATA_BYTES 4096
 
 bool
-ledger_open(struct ledger *l, unsigned channel_count, uint32_t event_count, size_t client_cap, unsigned padding)
+ledger_open(struct ledger *l, unsigned channel_count, uint32_t event_count, size_t client_cap,
+    unsigned padding)
 {
 	assert(channel_count % 2 == 0 && padding < DATA_BYTES / 2);
-	*l = (struct ledger){
-	    .channel_count = channel_count, .event_count = event_count, .client_cap = client_cap, .padding = padding};
+	*l = (struct ledger){.channel_count = channel_count,
+	    .event_count = event_count,
+	    .client_cap = client_cap,
+	    .padding = padding};
 	l->names = calloc(channel_count, sizeof *l->names);
 	l->ids = calloc(event_count, sizeof *l->ids);
 	l->seen_ids = calloc(event_count, sizeof *l->seen_ids);
 	l->bitmaps = calloc(client_cap, (event_count + 7) / 8);
 	l->last = calloc(client_cap, CLIENT_CHANNELS_MAX * sizeof *l->last);
 	l->first = calloc(client_cap, sizeof *l->first);
-	if (l->names == NULL || l->ids == NULL || l->seen_ids == NULL || l->bitmaps == NULL || l->last == NULL ||
-	    l->first == NULL)
+	if (l->names == NULL || l->ids == NULL || l->seen_ids == NULL || l->bitmaps == NULL ||
+	    l->last == NULL || l->first == NULL)
 		return false;
 	for (unsigned i = 0; i < channel_count; i++) {
 		char *name = malloc(16);
@@ -80,7 +83,8 @@ checksum(const char *bytes, size_t len)
 static size_t
 core_of(const struct ledger *l, uint32_t n, char *core, size_t cap)
 {
-	int len = snprintf(core, cap, "n=%u room=%u seq=%u ", n, n % l->channel_count, n / l->channel_count);
+	int len = snprintf(
+	    core, cap, "n=%u room=%u seq=%u ", n, n % l->channel_count, n / l->channel_count);
 
 	assert(len > 0 && (size_t)len + l->padding + 32 < cap);
 	memset(core + len, 'a' + (int)(n % 26), l->padding);
@@ -105,13 +109,16 @@ data_of(const struct ledger *l, uint32_t n, char json[DATA_BYTES], char text[DAT
 		snprintf(text, DATA_BYTES, "%.*s", len, core);
 		break;
 	case 1:
-		snprintf(json, DATA_BYTES, "{ \"core\" :\"%.*s\",\t\"list\":[1,2.50, -3e2 ] ,\"none\":null}", len, core);
+		snprintf(json, DATA_BYTES,
+		    "{ \"core\" :\"%.*s\",\t\"list\":[1,2.50, -3e2 ] ,\"none\":null}", len, core);
 		snprintf(text, DATA_BYTES, "%s", json);
 		break;
 	case 2:
-		snprintf(json, DATA_BYTES, "\"%.*s\\nsaid \\\"\\u00e9\\\" \\\\ \xc3\xa9\\t\\ud83d\\ude00\\n\\n: end \"", len,
-		    core);
-		snprintf(text, DATA_BYTES, "%.*s\nsaid \"\xc3\xa9\" \\ \xc3\xa9\t\xf0\x9f\x98\x80\n\n: end ", len, core);
+		snprintf(json, DATA_BYTES,
+		    "\"%.*s\\nsaid \\\"\\u00e9\\\" \\\\ \xc3\xa9\\t\\ud83d\\ude00\\n\\n: end \"",
+		    len, core);
+		snprintf(text, DATA_BYTES,
+		    "%.*s\nsaid \"\xc3\xa9\" \\ \xc3\xa9\t\xf0\x9f\x98\x80\n\n: end ", len, core);
 		break;
 	default:
 		snprintf(json, DATA_BYTES, "[ \"%.*s\", {\"deep\":[[ ]]},true ]", len, core);
@@ -129,12 +136,14 @@ ledger_envelope(const struct ledger *l, uint32_t n, char *buffer, size_t cap)
 
 	data_of(l, n, json, text);
 	if (ledger_channels(l, n, channels) == 2)
-		snprintf(channel, sizeof channel, "[\"%s\",\"%s\"]", l->names[channels[0]], l->names[channels[1]]);
+		snprintf(channel, sizeof channel, "[\"%s\",\"%s\"]", l->names[channels[0]],
+		    l->names[channels[1]]);
 	else
 		snprintf(channel, sizeof channel, "\"%s\"", l->names[channels[0]]);
-	len = strcmp(type_of(n), "message") == 0 ?
-	    snprintf(buffer, cap, "{\"channel\":%s,\"data\":%s}", channel, json) :
-	    snprintf(buffer, cap, "{\"channel\":%s,\"type\":\"%s\",\"data\":%s}", channel, type_of(n), json);
+	len = strcmp(type_of(n), "message") == 0
+		  ? snprintf(buffer, cap, "{\"channel\":%s,\"data\":%s}", channel, json)
+		  : snprintf(buffer, cap, "{\"channel\":%s,\"type\":\"%s\",\"data\":%s}", channel,
+			type_of(n), json);
 	assert(len > 0 && (size_t)len < cap);
 	return (size_t)len;
 }
@@ -175,7 +184,8 @@ find_fault(struct ledger *l, uint64_t *counter, const struct client *c, const ch
 	++*counter;
 	if (l->finding[0] != '\0')
 		return;
-	n = snprintf(l->finding, sizeof l->finding, "client %u (%s): ", c->index, client_transport_name(c->transport));
+	n = snprintf(l->finding, sizeof l->finding, "client %u (%s): ", c->index,
+	    client_transport_name(c->transport));
 	va_start(args, format);
 	vsnprintf(l->finding + n, sizeof l->finding - (size_t)n, format, args);
 	va_end(args);
@@ -222,12 +232,14 @@ ledger_on_event(void *context, struct client *c, const struct client_event *e)
 	uint32_t *last;
 
 	if (n >= l->published || !intact(l, n, e)) {
-		find_fault(l, &l->damaged, c, "damaged: %.*s", (int)(e->data.len < 150 ? e->data.len : 150), e->data.bytes);
+		find_fault(l, &l->damaged, c, "damaged: %.*s",
+		    (int)(e->data.len < 150 ? e->data.len : 150), e->data.bytes);
 		return;
 	}
 	if (!ledger_concerns(l, c, n, &channel) ||
 	    (e->channel.bytes != NULL && !wire_equal(e->channel, l->names[channel]))) {
-		find_fault(l, &l->foreign, c, "event %u as one of %.*s", n, (int)e->channel.len, e->channel.bytes);
+		find_fault(l, &l->foreign, c, "event %u as one of %.*s", n, (int)e->channel.len,
+		    e->channel.bytes);
 		return;
 	}
 	if (l->seen_ids[n] == 0)
@@ -325,11 +337,12 @@ wrong_ids(const struct ledger *l)
 static void
 judge_common(struct tap *t, const struct ledger *l, const struct clients *e)
 {
-	tap_note("%zu clients, %u events published, %u acknowledged, %llu delivered, %llu connects, %llu cut by the server",
-	    e->count, l->published, l->acknowledged, (unsigned long long)l->delivered, (unsigned long long)e->connects,
-	    (unsigned long long)e->cuts_by_peer);
-	tap_check(t, l->acknowledged == l->published, "every event was acknowledged (%u of %u)", l->acknowledged,
-	    l->published);
+	tap_note(
+	    "%zu clients, %u events published, %u acknowledged, %llu delivered, %llu connects, %llu cut by the server",
+	    e->count, l->published, l->acknowledged, (unsigned long long)l->delivered,
+	    (unsigned long long)e->connects, (unsigned long long)e->cuts_by_peer);
+	tap_check(t, l->acknowledged == l->published, "every event was acknowledged (%u of %u)",
+	    l->acknowledged, l->published);
 	tap_check(t, l->duplicated == 0, "duplicated = %llu", (unsigned long long)l->duplicated);
 	tap_check(t, l->disordered == 0, "out of order = %llu", (unsigned long long)l->disordered);
 	tap_check(t, l->foreign == 0, "foreign = %llu", (unsigned long long)l->foreign);
@@ -338,8 +351,8 @@ judge_common(struct tap *t, const struct ledger *l, const struct clients *e)
 	    (unsigned long long)wrong_ids(l));
 	if (l->finding[0] != '\0')
 		tap_note("first fault: %s", l->finding);
-	tap_check(t, e->violations == 0, "violations of the contract = %llu %s", (unsigned long long)e->violations,
-	    e->violation);
+	tap_check(t, e->violations == 0, "violations of the contract = %llu %s",
+	    (unsigned long long)e->violations, e->violation);
 }
 
 void
@@ -356,7 +369,8 @@ ledger_judge(struct tap *t, const struct ledger *l, const struct clients *e)
 			continue;
 		told++;
 		tap_note("client %zu (%s, %u channels, opened %u times, state %d) misses %u", i,
-		    client_transport_name(c->transport), c->channel_count, c->opens, (int)c->state, missing);
+		    client_transport_name(c->transport), c->channel_count, c->opens, (int)c->state,
+		    missing);
 	}
 	judge_common(t, l, e);
 	tap_check(t, l->gap_count == 0, "gaps declared = %zu", l->gap_count);
@@ -370,7 +384,7 @@ covers(const struct ledger *l, const struct ledger_gap *g, uint32_t n)
 	unsigned count = ledger_channels(l, n, channels);
 
 	return l->ids[n] > g->after && l->ids[n] <= g->at &&
-	    (channels[0] == g->channel || (count == 2 && channels[1] == g->channel));
+	       (channels[0] == g->channel || (count == 2 && channels[1] == g->channel));
 }
 
 /* First event whose id is greater than `id`. */
@@ -392,24 +406,27 @@ first_after(const struct ledger *l, uint64_t id)
 
 /* Marks what the gaps declare, and counts what of it was received, and gaps that declare nothing. */
 static void
-account_gaps(const struct ledger *l, const struct clients *e, uint8_t *declared, struct ledger_account *a)
+account_gaps(
+    const struct ledger *l, const struct clients *e, uint8_t *declared, struct ledger_account *a)
 {
 	for (size_t i = 0; i < l->gap_count; i++) {
 		const struct ledger_gap *g = &l->gaps[i];
 		unsigned missed = 0;
 		uint16_t channel;
 
-		for (uint32_t n = first_after(l, g->after); n < l->acknowledged && l->ids[n] <= g->at; n++) {
-			if (!covers(l, g, n) || !ledger_concerns(l, &e->list[g->client], n, &channel))
+		for (uint32_t n = first_after(l, g->after);
+		     n < l->acknowledged && l->ids[n] <= g->at; n++) {
+			if (!covers(l, g, n) ||
+			    !ledger_concerns(l, &e->list[g->client], n, &channel))
 				continue;
 			declared[g->client * row_bytes(l) + n / 8] |= (uint8_t)(1u << (n % 8));
 			a->received += has(l, g->client, n);
 			missed += !has(l, g->client, n);
 		}
 		if (missed == 0 && a->empty++ == 0)
-			tap_note("empty gap: client %u (%s) channel %u after %llx at %llx", g->client,
-			    client_transport_name(e->list[g->client].transport), g->channel,
-			    (unsigned long long)g->after, (unsigned long long)g->at);
+			tap_note("empty gap: client %u (%s) channel %u after %llx at %llx",
+			    g->client, client_transport_name(e->list[g->client].transport),
+			    g->channel, (unsigned long long)g->after, (unsigned long long)g->at);
 	}
 }
 
@@ -427,7 +444,8 @@ ledger_account_gaps(const struct ledger *l, const struct clients *e)
 			if (!ledger_concerns(l, &e->list[i], n, &channel) || has(l, (uint32_t)i, n))
 				continue;
 			a.missing++;
-			if ((declared[i * row_bytes(l) + n / 8] >> (n % 8) & 1) == 0 && a.undeclared++ == 0)
+			if ((declared[i * row_bytes(l) + n / 8] >> (n % 8) & 1) == 0 &&
+			    a.undeclared++ == 0)
 				tap_note("undeclared: client %zu (%s) misses event %u", i,
 				    client_transport_name(e->list[i].transport), n);
 		}
@@ -442,8 +460,11 @@ ledger_judge_gaps(struct tap *t, const struct ledger *l, const struct clients *e
 
 	tap_note("%zu gaps, %llu events missed", l->gap_count, (unsigned long long)a.missing);
 	tap_check(t, l->gap_count != 0 && a.missing != 0, "clients were lapped");
-	tap_check(t, a.undeclared == 0, "missed but not declared = %llu", (unsigned long long)a.undeclared);
-	tap_check(t, a.received == 0, "declared but received = %llu", (unsigned long long)a.received);
-	tap_check(t, a.empty == 0, "gaps without a missed event = %llu", (unsigned long long)a.empty);
+	tap_check(t, a.undeclared == 0, "missed but not declared = %llu",
+	    (unsigned long long)a.undeclared);
+	tap_check(
+	    t, a.received == 0, "declared but received = %llu", (unsigned long long)a.received);
+	tap_check(
+	    t, a.empty == 0, "gaps without a missed event = %llu", (unsigned long long)a.empty);
 	judge_common(t, l, e);
 }

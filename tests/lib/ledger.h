@@ -27,16 +27,16 @@ struct ledger_gap {
 
 struct ledger {
 	unsigned channel_count;
-	const char **names; /* "room-00" ... */
+	const char **names;   /* "room-00" ... */
 	uint32_t event_count; /* events that the run will publish */
 	uint32_t published;   /* lines given to the publisher */
 	uint32_t acknowledged;
-	unsigned padding;     /* bytes added to each event */
-	uint64_t *ids;	      /* by event number, 0 until acknowledged */
-	uint64_t *seen_ids;   /* id under which clients saw it */
-	uint8_t *bitmaps;     /* a bit an event, for each client */
-	uint32_t *last;	      /* highest event number + 1 that a client got */
-	uint32_t *first;      /* first event that counts for a client */
+	unsigned padding;   /* bytes added to each event */
+	uint64_t *ids;      /* by event number, 0 until acknowledged */
+	uint64_t *seen_ids; /* id under which clients saw it */
+	uint8_t *bitmaps;   /* a bit an event, for each client */
+	uint32_t *last;     /* highest event number + 1 that a client got */
+	uint32_t *first;    /* first event that counts for a client */
 	size_t client_cap;
 	struct ledger_gap *gaps;
 	size_t gap_count, gap_cap;
@@ -45,7 +45,8 @@ struct ledger {
 	char finding[256]; /* the first of them */
 };
 
-bool ledger_open(struct ledger *l, unsigned channel_count, uint32_t event_count, size_t client_cap, unsigned padding);
+bool ledger_open(struct ledger *l, unsigned channel_count, uint32_t event_count, size_t client_cap,
+    unsigned padding);
 void ledger_close(struct ledger *l);
 
 /* Channels of an event, in the publisher's order: 1 or 2. */
@@ -72,7 +73,7 @@ struct ledger_account {
 	uint64_t missing;    /* events that clients do not have */
 	uint64_t undeclared; /* of these, in no gap */
 	uint64_t received;   /* events that a gap declares and the client has */
-	uint64_t empty;	     /* gaps without a missed event */
+	uint64_t empty;      /* gaps without a missed event */
 };
 struct ledger_account ledger_account_gaps(const struct ledger *l, const struct clients *e);
 

@@ -165,7 +165,8 @@ proc_cpu_ns(pid_t pid)
 	if (sum.ns != 0)
 		return sum.ns;
 	at = stat_fields(pid, text, sizeof text);
-	if (at == NULL || sscanf(at, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+	if (at == NULL || sscanf(at, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
+			      &system) != 2)
 		return 0;
 	return (uint64_t)(user + system) * (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
 }

@@ -21,8 +21,8 @@ publisher_post(const char *socket, struct text body, int *status)
 	struct wire_http answer;
 	uint64_t id;
 
-	if (!wire_call((struct wire_target){0, socket}, "POST", "/publish", "Content-Type: application/json\r\n", body,
-		buffer, sizeof buffer, &answer)) {
+	if (!wire_call((struct wire_target){0, socket}, "POST", "/publish",
+		"Content-Type: application/json\r\n", body, buffer, sizeof buffer, &answer)) {
 		if (status != NULL)
 			*status = 0;
 		return 0;
@@ -57,8 +57,9 @@ bool
 publisher_open(struct publisher *p, const char *socket,
     void (*answer)(void *context, uint64_t number, uint64_t id, struct text line), void *context)
 {
-	static const char head[] = "POST /publish HTTP/1.1\r\nHost: localhost\r\n"
-				   "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n";
+	static const char head[] =
+	    "POST /publish HTTP/1.1\r\nHost: localhost\r\n"
+	    "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 	*p = (struct publisher){.fd = wire_dial_unix(socket), .answer = answer, .context = context};
 	if (p->fd == -1)

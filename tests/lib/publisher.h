@@ -26,7 +26,7 @@ struct publisher {
 	size_t in_len, in_cap;
 	bool head_done, chunked, failed;
 	size_t chunk_left; /* bytes of the present chunk and its CRLF that are still to come */
-	size_t plain;	   /* bytes of `in` that are decoded */
+	size_t plain;      /* bytes of `in` that are decoded */
 	uint64_t sent, answered, refused;
 	uint64_t progress_ms;
 	/* One call an answer: the number of the line (from 0), its id or 0, and the answer as it came. */

@@ -42,8 +42,9 @@ free_port(void)
 
 	for (unsigned i = 0; i < 200; i++) {
 		uint16_t port = (uint16_t)(12000 + wire_random(&random) % 18000);
-		struct sockaddr_in a = {
-		    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(0x7f000001u)};
+		struct sockaddr_in a = {.sin_family = AF_INET,
+		    .sin_port = htons(port),
+		    .sin_addr.s_addr = htonl(0x7f000001u)};
 		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		bool taken = bind(fd, (struct sockaddr *)&a, sizeof a) == -1 || listen(fd, 1) == -1;
 
@@ -63,8 +64,8 @@ server_configure(struct server *s, const char *members)
 		return;
 	fprintf(f,
 	    "{\"listen\": [\"127.0.0.1:%u\"], \"socket\": \"%s\", \"workers\": %u, \"ring_bytes\": %s%s%s}\n",
-	    s->port, s->socket, s->options.workers, s->options.ring_bytes, members != NULL ? ", " : "",
-	    members != NULL ? members : "");
+	    s->port, s->socket, s->options.workers, s->options.ring_bytes,
+	    members != NULL ? ", " : "", members != NULL ? members : "");
 	fclose(f);
 }
 
@@ -116,9 +117,9 @@ ready(struct server *s)
 	char buffer[4096];
 	struct wire_http answer;
 
-	return wire_call(server_public(s), "GET", "/readyz", NULL, (struct text){NULL, 0}, buffer, sizeof buffer,
-		   &answer) &&
-	    answer.status == 200;
+	return wire_call(server_public(s), "GET", "/readyz", NULL, (struct text){NULL, 0}, buffer,
+		   sizeof buffer, &answer) &&
+	       answer.status == 200;
 }
 
 bool
@@ -182,7 +183,8 @@ collect(pid_t pid, int fd, char *output, size_t cap, uint64_t deadline)
 		ssize_t n;
 
 		if (open_end && poll(&p, 1, 50) == 1) {
-			n = read(fd, full ? spill : output + have, full ? sizeof spill : cap - 1 - have);
+			n = read(
+			    fd, full ? spill : output + have, full ? sizeof spill : cap - 1 - have);
 			open_end = n > 0;
 			if (n > 0 && !full)
 				have += (size_t)n;
@@ -253,7 +255,8 @@ server_private(const struct server *s)
 
 /* Lines of the log that contain one of the `texts` (ended by NULL) and not `except`; the first goes to `sample`. */
 static unsigned
-log_lines(const struct server *s, const char *const *texts, const char *except, char *sample, size_t cap)
+log_lines(
+    const struct server *s, const char *const *texts, const char *except, char *sample, size_t cap)
 {
 	FILE *f = fopen(s->log, "r");
 	char *line = NULL;
@@ -264,7 +267,8 @@ log_lines(const struct server *s, const char *const *texts, const char *except, 
 		return 0;
 	while (getline(&line, &line_cap, f) != -1)
 		for (size_t i = 0; texts[i] != NULL; i++) {
-			if (strstr(line, texts[i]) == NULL || (except != NULL && strstr(line, except) != NULL))
+			if (strstr(line, texts[i]) == NULL ||
+			    (except != NULL && strstr(line, except) != NULL))
 				continue;
 			if (count++ == 0 && sample != NULL)
 				snprintf(sample, cap, "%.*s", (int)strcspn(line, "\n"), line);
@@ -357,8 +361,8 @@ leftover_children(void)
 void
 server_aftermath(struct tap *t, struct server *s, const char *expected)
 {
-	static const char *const sanitizers[] = {
-	    "ERROR: AddressSanitizer", "runtime error:", "LeakSanitizer", "ThreadSanitizer", "Assertion", NULL};
+	static const char *const sanitizers[] = {"ERROR: AddressSanitizer",
+	    "runtime error:", "LeakSanitizer", "ThreadSanitizer", "Assertion", NULL};
 	static const char *const errors[] = {"<3>", "<2>", "<1>", "<0>", NULL};
 	char sample[400] = "";
 	unsigned before = t->failed, n;
@@ -372,7 +376,8 @@ server_aftermath(struct tap *t, struct server *s, const char *expected)
 	tap_check(t, n == 0, "no unexpected error in the log (%u) %s", n, sample);
 	n = named_segments();
 	tap_check(t, n == 0, "no named shared segment (%u)", n);
-	tap_check(t, access(s->socket, F_OK) == -1 || s->pid == 0, "the publish socket's file is gone");
+	tap_check(
+	    t, access(s->socket, F_OK) == -1 || s->pid == 0, "the publish socket's file is gone");
 	if (t->failed == before && getenv("E2E_KEEP") == NULL)
 		remove_directory(s->dir);
 	else
@@ -401,8 +406,8 @@ server_stop(struct tap *t, struct server *s, const char *expected)
 		waitpid(s->pid, &status, 0);
 	}
 	tap_check(t, pid == s->pid && WIFEXITED(status) && WEXITSTATUS(status) == 0,
-	    "SIGTERM ends the server with exit status 0 (status %#x after %llu ms)", (unsigned)status,
-	    (unsigned long long)(wire_now_ms() - started));
+	    "SIGTERM ends the server with exit status 0 (status %#x after %llu ms)",
+	    (unsigned)status, (unsigned long long)(wire_now_ms() - started));
 	server_aftermath(t, s, expected);
 	s->pid = 0;
 }

@@ -19,13 +19,14 @@
 #define SERVER_WORKERS_MAX 64
 
 struct server_options {
-	unsigned workers;	/* 0: 2 */
+	unsigned workers;       /* 0: 2 */
 	const char *ring_bytes; /* a JSON value, NULL: "\"64MiB\"" */
-	const char *members;	/* further members of the configuration, without a leading comma; NULL: none */
-	const char *socket;	/* path of the publish socket, NULL: in the server's directory */
-	unsigned descriptors;	/* RLIMIT_NOFILE, 0: as it is */
-	int cpu;		/* pin the server to cpu - 1; 0: anywhere */
-	unsigned ready_ms;	/* how long readiness may take; 0: 10 s */
+	const char *
+	    members; /* further members of the configuration, without a leading comma; NULL: none */
+	const char *socket;   /* path of the publish socket, NULL: in the server's directory */
+	unsigned descriptors; /* RLIMIT_NOFILE, 0: as it is */
+	int cpu;              /* pin the server to cpu - 1; 0: anywhere */
+	unsigned ready_ms;    /* how long readiness may take; 0: 10 s */
 };
 
 struct server {

@@ -11,7 +11,8 @@
 
 /* Distinct random channels; a subscribing client gets no two of one pair, so that replays of its channels never meet. */
 static unsigned
-pick_channels(struct storm *w, enum client_transport transport, uint16_t channels[CLIENT_CHANNELS_MAX])
+pick_channels(
+    struct storm *w, enum client_transport transport, uint16_t channels[CLIENT_CHANNELS_MAX])
 {
 	unsigned wanted = 1 + wire_random(&w->clients.random) % CLIENT_CHANNELS_MAX, count = 0;
 	unsigned step = transport == CLIENT_WS_SUBSCRIBE ? 2 : 1;
@@ -19,7 +20,8 @@ pick_channels(struct storm *w, enum client_transport transport, uint16_t channel
 	if (wanted > w->ledger.channel_count / 2)
 		wanted = w->ledger.channel_count / 2;
 	while (count < wanted) {
-		uint16_t channel = (uint16_t)(wire_random(&w->clients.random) % w->ledger.channel_count);
+		uint16_t channel =
+		    (uint16_t)(wire_random(&w->clients.random) % w->ledger.channel_count);
 		bool taken = false;
 
 		for (unsigned i = 0; i < count; i++)
@@ -36,7 +38,8 @@ storm_add(struct storm *w, enum client_transport transport, unsigned count)
 	uint16_t channels[CLIENT_CHANNELS_MAX];
 
 	for (; count != 0; count--)
-		clients_add(&w->clients, transport, channels, pick_channels(w, transport, channels));
+		clients_add(
+		    &w->clients, transport, channels, pick_channels(w, transport, channels));
 }
 
 bool
@@ -88,7 +91,8 @@ void
 storm_blow(struct storm *w, struct server *s, const struct storm_options *o)
 {
 	struct ledger *l = &w->ledger;
-	uint64_t started = wire_now_ms(), deadline = started + 1000ull * (o->settle_s + o->events / o->events_per_s);
+	uint64_t started = wire_now_ms(),
+		 deadline = started + 1000ull * (o->settle_s + o->events / o->events_per_s);
 
 	while (l->acknowledged < l->event_count && wire_now_ms() < deadline) {
 		uint64_t elapsed = wire_now_ms() - started;
@@ -129,9 +133,11 @@ storm_all_live(struct clients *e, unsigned ms)
 		if (wire_now_ms() > deadline) {
 			for (size_t i = 0, told = 0; i < e->count && told < 5; i++)
 				if (!e->list[i].live && ++told != 0)
-					tap_note("client %zu (%s) is in state %d, opened %d, live %#x of %u", i,
-					    client_transport_name(e->list[i].transport), (int)e->list[i].state,
-					    e->list[i].opened, e->list[i].channel_live, e->list[i].channel_count);
+					tap_note(
+					    "client %zu (%s) is in state %d, opened %d, live %#x of %u",
+					    i, client_transport_name(e->list[i].transport),
+					    (int)e->list[i].state, e->list[i].opened,
+					    e->list[i].channel_live, e->list[i].channel_count);
 			return false;
 		}
 		clients_turn(e, 5);
@@ -141,7 +147,8 @@ storm_all_live(struct clients *e, unsigned ms)
 void
 storm_settle(struct tap *t, struct storm *w, const struct storm_options *o)
 {
-	uint64_t deadline = wire_now_ms() + 1000ull * o->settle_s, expected = 0, started = wire_now_ms();
+	uint64_t deadline = wire_now_ms() + 1000ull * o->settle_s, expected = 0,
+		 started = wire_now_ms();
 	uint16_t channel;
 
 	for (size_t i = 0; i < w->clients.count; i++)
@@ -149,10 +156,12 @@ storm_settle(struct tap *t, struct storm *w, const struct storm_options *o)
 			expected += ledger_concerns(&w->ledger, &w->clients.list[i], n, &channel);
 	while (w->ledger.delivered < expected && wire_now_ms() < deadline)
 		clients_turn(&w->clients, 5);
-	tap_check(t, w->ledger.delivered == expected, "all deliveries came (%llu of %llu, %llu ms after the last publish)",
+	tap_check(t, w->ledger.delivered == expected,
+	    "all deliveries came (%llu of %llu, %llu ms after the last publish)",
 	    (unsigned long long)w->ledger.delivered, (unsigned long long)expected,
 	    (unsigned long long)(wire_now_ms() - started));
-	tap_check(t, storm_all_live(&w->clients, 30000), "after one more reconnect everybody is told to be live");
+	tap_check(t, storm_all_live(&w->clients, 30000),
+	    "after one more reconnect everybody is told to be live");
 	tap_note("%u workers killed, %llu clients cut", w->kills, (unsigned long long)w->cuts);
 }
 
@@ -170,7 +179,8 @@ storm_run(struct tap *t, struct server *s, const struct storm_options *o)
 	struct storm w;
 
 	if (tap_check(t, storm_open(&w, s, o), "the publish socket takes a stream")) {
-		tap_check(t, clients_settle(&w.clients, 30000), "all %zu clients are welcomed (%zu)", w.clients.count,
+		tap_check(t, clients_settle(&w.clients, 30000),
+		    "all %zu clients are welcomed (%zu)", w.clients.count,
 		    clients_opened(&w.clients));
 		storm_blow(&w, s, o);
 		storm_settle(t, &w, o);

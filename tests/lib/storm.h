@@ -17,14 +17,15 @@
 #include "tests/lib/tap.h"
 
 struct storm_options {
-	unsigned clients; /* of each of: poll, long poll, SSE (half of them JSON), WebSocket (half of them by subscribe) */
+	unsigned
+	    clients; /* of each of: poll, long poll, SSE (half of them JSON), WebSocket (half of them by subscribe) */
 	unsigned channels;
 	uint32_t events;
 	unsigned events_per_s;
 	unsigned padding;
-	unsigned cuts_per_s;	/* clients that cut themselves and come back */
+	unsigned cuts_per_s;    /* clients that cut themselves and come back */
 	unsigned kill_every_ms; /* a worker gets SIGKILL; 0: never */
-	unsigned settle_s;	/* for the last deliveries */
+	unsigned settle_s;      /* for the last deliveries */
 	/* Called in every turn while events are published; NULL: nothing. */
 	void (*each_turn)(void *context, struct server *s);
 	void *context;

@@ -36,7 +36,8 @@ talk_open(struct talk *w, uint16_t port, const char *resource, const char *field
 		return false;
 	w->status = (int)strtol(w->in + 9, NULL, 10);
 	w->taken = (size_t)(end + 4 - w->in);
-	return w->status == 101 && memmem(w->in, w->taken, WIRE_WS_ACCEPT, strlen(WIRE_WS_ACCEPT)) != NULL;
+	return w->status == 101 &&
+	       memmem(w->in, w->taken, WIRE_WS_ACCEPT, strlen(WIRE_WS_ACCEPT)) != NULL;
 }
 
 void
@@ -58,7 +59,8 @@ talk_say(struct talk *w, const char *message)
 {
 	size_t len = strlen(message);
 	char *frame = malloc(len + 16);
-	bool sent = frame != NULL && talk_raw(w, frame, wire_ws_frame(frame, 1, true, message, len));
+	bool sent =
+	    frame != NULL && talk_raw(w, frame, wire_ws_frame(frame, 1, true, message, len));
 
 	free(frame);
 	return sent;
@@ -96,7 +98,8 @@ talk_next(struct talk *w, struct text *message, unsigned ms)
 
 	while (talk_frame(w, &frame, ms)) {
 		*message = frame.payload;
-		if (frame.opcode == 1 && strcmp(wire_json_string_at(frame.payload, "op", op, sizeof op), "live") != 0)
+		if (frame.opcode == 1 &&
+		    strcmp(wire_json_string_at(frame.payload, "op", op, sizeof op), "live") != 0)
 			return true;
 	}
 	*message = (struct text){"", 0};
@@ -112,6 +115,6 @@ talk_end(struct talk *w, unsigned ms)
 	while (talk_frame(w, &frame, ms))
 		if (frame.opcode == 8 && frame.payload.len >= 2)
 			code = (uint16_t)((unsigned char)frame.payload.bytes[0] << 8 |
-			    (unsigned char)frame.payload.bytes[1]);
+					  (unsigned char)frame.payload.bytes[1]);
 	return code;
 }

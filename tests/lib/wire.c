@@ -56,8 +56,10 @@ wire_random(uint64_t *state)
 int
 wire_dial(uint16_t port, unsigned source, bool nonblocking, int receive_buffer_bytes)
 {
-	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), 0);
-	struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001u + source % 200)};
+	int one = 1,
+	    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), 0);
+	struct sockaddr_in from = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001u + source % 200)};
 	struct sockaddr_in to = {
 	    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(0x7f000001u)};
 
@@ -66,7 +68,8 @@ wire_dial(uint16_t port, unsigned source, bool nonblocking, int receive_buffer_b
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	if (receive_buffer_bytes != 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
+		setsockopt(
+		    fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
 	if (bind(fd, (struct sockaddr *)&from, sizeof from) == -1 ||
 	    (connect(fd, (struct sockaddr *)&to, sizeof to) == -1 && errno != EINPROGRESS)) {
 		close(fd);
@@ -191,7 +194,8 @@ wire_equal(struct text a, const char *b)
 const char *
 wire_find(struct text haystack, const char *needle)
 {
-	return haystack.len == 0 ? NULL : memmem(haystack.bytes, haystack.len, needle, strlen(needle));
+	return haystack.len == 0 ? NULL
+				 : memmem(haystack.bytes, haystack.len, needle, strlen(needle));
 }
 
 bool
@@ -205,7 +209,8 @@ wire_http_field(const struct wire_http *answer, const char *name, struct text *v
 
 		if (eol == NULL)
 			return false;
-		if ((size_t)(eol - at) > name_len && at[name_len] == ':' && strncasecmp(at, name, name_len) == 0) {
+		if ((size_t)(eol - at) > name_len && at[name_len] == ':' &&
+		    strncasecmp(at, name, name_len) == 0) {
 			at += name_len + 1;
 			while (at < eol && *at == ' ')
 				at++;
@@ -266,7 +271,8 @@ wire_http_parse(char *bytes, size_t len, bool ended, struct wire_http *answer)
 	if (end == NULL)
 		return len > 65536 || (len >= 5 && memcmp(bytes, "HTTP/", 5) != 0) ? -1 : 0;
 	head_len = (size_t)(end + 4 - bytes);
-	*answer = (struct wire_http){.head = {bytes, head_len - 2}, .body = {bytes + head_len, 0}, .keeps = true};
+	*answer = (struct wire_http){
+	    .head = {bytes, head_len - 2}, .body = {bytes + head_len, 0}, .keeps = true};
 	if (memcmp(bytes, "HTTP/1.1 ", 9) != 0 || bytes[12] != ' ')
 		return -1;
 	answer->status = (int)strtol(bytes + 9, NULL, 10);
@@ -292,8 +298,8 @@ wire_http_parse(char *bytes, size_t len, bool ended, struct wire_http *answer)
 }
 
 bool
-wire_exchange(int fd, const void *request, size_t len, char *buffer, size_t cap, struct wire_http *answer,
-    uint64_t deadline_ms)
+wire_exchange(int fd, const void *request, size_t len, char *buffer, size_t cap,
+    struct wire_http *answer, uint64_t deadline_ms)
 {
 	size_t have = 0;
 	bool ended = false;
@@ -325,8 +331,8 @@ wire_exchange(int fd, const void *request, size_t len, char *buffer, size_t cap,
 }
 
 bool
-wire_call(struct wire_target to, const char *method, const char *resource, const char *fields, struct text body,
-    char *buffer, size_t cap, struct wire_http *answer)
+wire_call(struct wire_target to, const char *method, const char *resource, const char *fields,
+    struct text body, char *buffer, size_t cap, struct wire_http *answer)
 {
 	char head[2048];
 	uint64_t deadline = wire_now_ms() + CALL_MS;
@@ -340,10 +346,11 @@ wire_call(struct wire_target to, const char *method, const char *resource, const
 		return false;
 	if (sends)
 		snprintf(length, sizeof length, "Content-Length: %zu\r\n", body.len);
-	n = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s%s\r\n", method,
-	    resource, fields != NULL ? fields : "", length);
+	n = snprintf(head, sizeof head,
+	    "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s%s\r\n", method, resource,
+	    fields != NULL ? fields : "", length);
 	ok = n > 0 && (size_t)n < sizeof head && wire_send(fd, head, (size_t)n, deadline) &&
-	    wire_exchange(fd, body.bytes, body.len, buffer, cap, answer, deadline);
+	     wire_exchange(fd, body.bytes, body.len, buffer, cap, answer, deadline);
 	close(fd);
 	return ok;
 }

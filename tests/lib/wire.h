@@ -74,8 +74,8 @@ struct wire_http {
 	int status;
 	struct text head; /* status line and fields, with their CRLFs */
 	struct text body;
-	bool keeps;	  /* the connection may be used again */
-	bool streams;	  /* no length: the body goes on until the end of the stream */
+	bool keeps;   /* the connection may be used again */
+	bool streams; /* no length: the body goes on until the end of the stream */
 };
 ssize_t wire_http_parse(char *bytes, size_t len, bool ended, struct wire_http *answer);
 /* The value of a field (first one, any case of name); false when there is none. */
@@ -85,8 +85,8 @@ bool wire_http_field(const struct wire_http *answer, const char *name, struct te
  * Sends a request to a connected socket and reads the answer into buffer; false when none came in time.
  * wire_call is one request on a connection of its own: port 0 means the Unix socket at `path`.
  */
-bool wire_exchange(int fd, const void *request, size_t len, char *buffer, size_t cap, struct wire_http *answer,
-    uint64_t deadline_ms);
+bool wire_exchange(int fd, const void *request, size_t len, char *buffer, size_t cap,
+    struct wire_http *answer, uint64_t deadline_ms);
 struct wire_target {
 	uint16_t port;
 	const char *path;
@@ -105,7 +105,7 @@ struct wire_ws {
 };
 size_t wire_ws_frame(char *buffer, uint8_t opcode, bool final, const void *payload, size_t len);
 ssize_t wire_ws_parse(const char *bytes, size_t len, struct wire_ws *frame);
-#define WIRE_WS_KEY "dGhlIHNhbXBsZSBub25jZQ=="		 /* RFC 6455, 1.3: the example's key ... */
+#define WIRE_WS_KEY "dGhlIHNhbXBsZSBub25jZQ=="        /* RFC 6455, 1.3: the example's key ... */
 #define WIRE_WS_ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" /* ... and its answer */
 
 #endif

@@ -244,8 +244,8 @@ unescape(const char **at, const char *end, char *out)
 		return 0;
 	*at += 5;
 	if (high >= 0xd800 && high < 0xdc00) {
-		if (end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u' || (low = hex4(*at + 2, end)) < 0xdc00 ||
-		    low > 0xdfff)
+		if (end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u' ||
+		    (low = hex4(*at + 2, end)) < 0xdc00 || low > 0xdfff)
 			return 0;
 		*at += 6;
 		high = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
