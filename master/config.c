@@ -62,9 +62,12 @@ config_read_address(
 		config_address_any_v4(&list[first], &list[first + 1]);
 	*count += list[first].optional ? 2 : 1;
 	for (size_t i = 0; i < first; i++) {
-		if (config_address_equal(&list[i], &list[first])) {
-			config_check_mistake(r, "\"%s\" is listed twice", text);
-			return;
+		for (size_t j = first; j < *count; j++) {
+			if (config_address_equal(&list[i], &list[j])) {
+				config_check_mistake(
+				    r, "\"%s\" is listed before, as \"%s\"", text, list[i].text);
+				return;
+			}
 		}
 	}
 }

@@ -26,6 +26,10 @@ config_check_mistake(struct config_reader *r, const char *format, ...)
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	snprintf(line, sizeof line, "%s%s%s", r->path, r->path_len == 0 ? "" : ": ", text);
+	/* What the file says may be anything; a mistake is one line on somebody's terminal. */
+	for (char *p = line; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
 	r->mistakes->lines[place] = strdup(line);
 	if (r->mistakes->lines[place] == NULL)
 		r->mistakes->count--;

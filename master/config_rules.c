@@ -44,7 +44,7 @@ config_rules_match(struct config_reader *r, const json_t *rule, struct slice *ma
 		*match = slice_text(text);
 		fault = rule_match_fault(*match);
 		if (fault != NULL)
-			config_check_mistake(r, "\"%s\": %s", text, fault);
+			config_check_mistake(r, "\"%s\" %s", text, fault);
 	}
 	config_check_leave(r, before);
 }

@@ -78,9 +78,9 @@ loop_runs_a_turns_end_in_order(void **state)
 	struct loop *loop = loop_new();
 	struct trace t = {.loop = loop};
 	struct named n[4] = {{.trace = &t, .name = "c", .work.run = defer_both},
-		{.trace = &t, .name = "a", .work.run = note},
+	    {.trace = &t, .name = "a", .work.run = note},
 	    {.trace = &t, .name = "C", .work.run = note},
-		{.trace = &t, .name = "r", .work.run = note}};
+	    {.trace = &t, .name = "r", .work.run = note}};
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
