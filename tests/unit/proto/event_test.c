@@ -378,6 +378,32 @@ event_batch_takes_one_or_an_array(void **state)
 	}
 }
 
+/*
+ * A batch is parsed whole before any of it is published: later events must not touch what earlier
+ * ones point to.
+ */
+static void
+event_batch_keeps_all_events_in_one_scratch(void **state)
+{
+	struct bench *b = *state;
+	struct slice body = put(b,
+	    TEXT(
+		"[{\"channel\":\"a\",\"data64\":\"QUJD\"},{\"channel\":\"\\u0062\",\"data64\":\"R\\u0045VG\"},"
+		"{\"channel\":\"c\",\"data\":\"\\u0058Y\"}]"));
+	static const char *const channels[] = {"a", "b", "c"};
+	static const char *const data[] = {"ABC", "DEF", "XY"};
+	struct event_batch batch;
+	struct event events[3];
+	struct event_fault fault;
+
+	assert_true(event_batch_open(&batch, body, &fault));
+	for (size_t i = 0; i < COUNT(events); i++)
+		assert_int_equal(event_batch_next(&batch, &events[i], &b->out, &fault), 1);
+	for (size_t i = 0; i < COUNT(events); i++)
+		assert_event(&events[i], channels[i], "message", i < 2 ? EVENT_BINARY : EVENT_TEXT,
+		    slice_text(data[i]), NULL);
+}
+
 static void
 event_batch_names_the_place_of_a_mistake(void **state)
 {
@@ -694,6 +720,7 @@ main(void)
 	    cmocka_unit_test(event_parse_form_refuses_when_the_scratch_is_full),
 	    cmocka_unit_test(event_parse_object_refuses_when_the_scratch_is_full),
 	    cmocka_unit_test(event_batch_takes_one_or_an_array),
+	    cmocka_unit_test(event_batch_keeps_all_events_in_one_scratch),
 	    cmocka_unit_test(event_batch_names_the_place_of_a_mistake),
 	    cmocka_unit_test(event_set_body_gives_one_form_to_a_string_and_a_text),
 	    cmocka_unit_test(event_set_body_refuses_what_its_type_does_not_allow),

@@ -512,6 +512,7 @@ json_string_equals_compares_the_content(void **state)
 	assert_false(json_string_equals(TEXT("\"channels\""), TEXT("channel")));
 	assert_false(json_string_equals(TEXT("\"\\u0063hannels\""), TEXT("channel")));
 	assert_false(json_string_equals(TEXT("\"\\u0063\""), TEXT("")));
+	assert_false(json_string_equals(TEXT("\"\\u0063\""), TEXT("ch")));
 	assert_false(json_string_equals(TEXT("\"a\\n\""), TEXT("a\\n")));
 	guard_close(&edge);
 	guard_close(&other);

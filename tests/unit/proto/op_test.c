@@ -202,6 +202,23 @@ op_parse_appends_to_the_scratch(void **state)
 	(void)state;
 }
 
+/* The channel of a publish is read twice, but takes room once. */
+static void
+op_parse_publish_needs_no_more_scratch_than_its_length(void **state)
+{
+	char text[400];
+	struct out message = out_to(text, sizeof text);
+	struct event_fault fault;
+	struct op op;
+
+	out_text(&message, "{\"op\":\"publish\",\"channel\":\"\\u0078");
+	for (int i = 0; i < 254; i++)
+		out_char(&message, 'y');
+	out_text(&message, "\"}");
+	assert_true(parse(*state, &op, slice_of(text, message.len), &fault));
+	assert_int_equal(op.channel.len, 255);
+}
+
 static void
 op_parse_refuses_when_the_scratch_is_full(void **state)
 {
@@ -234,6 +251,7 @@ main(void)
 	    cmocka_unit_test(op_parse_refuses_every_strict_prefix),
 	    cmocka_unit_test(op_parse_names_the_mistake_and_keeps_the_ref),
 	    cmocka_unit_test(op_parse_appends_to_the_scratch),
+	    cmocka_unit_test(op_parse_publish_needs_no_more_scratch_than_its_length),
 	    cmocka_unit_test(op_parse_refuses_when_the_scratch_is_full),
 	};
 
