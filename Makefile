@@ -29,8 +29,10 @@ $(error FLAVOUR=$(FLAVOUR) is none of release, asan, tsan, cover)
 endif
 BASE_CFLAGS := -std=c17 -D_GNU_SOURCE -I. -g -fPIE -fstack-protector-strong $(WARN) $(FLAGS_$(FLAVOUR))
 BASE_LDFLAGS := -pie -Wl,-z,relro,-z,now $(filter -fsanitize=% --coverage,$(FLAGS_$(FLAVOUR)))
-COMPILE = $(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
-LINK = $(CC) $(BASE_LDFLAGS) $(LDFLAGS)
+# V=1 shows whole commands.
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
+COMPILE = $(call say,CC)$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
+LINK = $(call say,LD)$(CC) $(BASE_LDFLAGS) $(LDFLAGS)
 
 # ---- what is built of what ---------------------------------------------------------------------
 

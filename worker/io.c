@@ -117,6 +117,12 @@ io_overflowed(struct io *io)
 	return io->backend->overflowed(io->state);
 }
 
+bool
+io_dropped(struct io *io)
+{
+	return io->backend->dropped(io->state);
+}
+
 struct io_counters
 io_counters(const struct io *io)
 {

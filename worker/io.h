@@ -20,7 +20,7 @@
  *     short, the later ones on the same descriptor may still put bytes into it (if room appeared
  *     meanwhile): queue at most one send per descriptor and submit.
  *   - Completions are not lost silently. When more of them exist than the completion queue holds,
- *     the kernel keeps the rest, and io_overflowed says so.
+ *     the kernel keeps the rest, and io_overflowed says so; io_dropped, if it could not.
  *   - Never open a descriptor by another way than io_recv_fds while something is queued: a send
  *     queued for a descriptor number that was closed and given away meanwhile would reach the wrong
  *     client. io_recv_fds submits first for that reason.
@@ -189,11 +189,18 @@ size_t io_reap(struct io *io, struct io_event *events, size_t max);
 
 /*
  * True once after each overflow of the completion queue. The kernel keeps what does not fit and
- * hands it out as io_reap makes room, late but whole, ended watches (IO_ENDED) included. Only where
- * it had no memory to keep them are completions lost, and then this is true as well: so rescan the
- * slots, read the ring's tail again, and arm again what is found silent.
+ * hands it out as io_reap makes room, late but whole, ended watches (IO_ENDED) included: so rescan
+ * the slots, read the ring's tail again, and arm again what is found silent.
  */
 bool io_overflowed(struct io *io);
+
+/*
+ * True once after completions were lost for good: the kernel had no memory to keep them. Then
+ * silence proves nothing: every send queued since io_reap last answered 0 may have been cut short,
+ * so those connections must be closed (their clients resume), and the rest is as after an overflow,
+ * which io_overflowed tells as well.
+ */
+bool io_dropped(struct io *io);
 
 struct io_counters io_counters(const struct io *io);
 
@@ -253,6 +260,7 @@ struct io_backend {
 	int (*wait)(void *state, int timeout_ms);
 	size_t (*reap)(void *state, struct io_event *events, size_t max);
 	bool (*overflowed)(void *state);
+	bool (*dropped)(void *state);
 	struct io_counters (*counters)(const void *state);
 };
 

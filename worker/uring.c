@@ -63,7 +63,8 @@ struct uring {
 	int failed;            /* negative errno once the ring is broken */
 	bool overflow_pending; /* the kernel holds completions that did not fit */
 	bool overflowed;       /* to be told to the caller */
-	unsigned dropped;      /* the kernel's count of completions that it had no memory for */
+	bool dropped;          /* the same */
+	unsigned drops;        /* the kernel's count of completions that it had no memory for */
 	struct io_counters counters;
 };
 
@@ -220,15 +221,17 @@ fail:
 static void
 note_overflow(struct uring *u, int result)
 {
-	unsigned dropped = IO_URING_READ_ONCE(*u->ring.cq.koverflow);
+	unsigned drops = IO_URING_READ_ONCE(*u->ring.cq.koverflow);
 	bool pending = io_uring_cq_has_overflow(&u->ring);
+	bool dropped = drops != u->drops || result == -EBADR;
 
-	if ((pending && !u->overflow_pending) || dropped != u->dropped || result == -EBADR) {
+	if ((pending && !u->overflow_pending) || dropped) {
 		u->overflowed = true;
 		u->counters.overflows++;
 	}
+	u->dropped |= dropped;
 	u->overflow_pending = pending;
-	u->dropped = dropped;
+	u->drops = drops;
 }
 
 static void
@@ -468,6 +471,16 @@ uring_overflowed(void *state)
 	return overflowed;
 }
 
+static bool
+uring_dropped(void *state)
+{
+	struct uring *u = state;
+	bool dropped = u->dropped;
+
+	u->dropped = false;
+	return dropped;
+}
+
 static struct io_counters
 uring_counters(const void *state)
 {
@@ -487,5 +500,6 @@ const struct io_backend uring_backend = {
     .wait = uring_wait,
     .reap = uring_reap,
     .overflowed = uring_overflowed,
+    .dropped = uring_dropped,
     .counters = uring_counters,
 };

@@ -1,0 +1,90 @@
+/*
+ * channel.h: the channels that this worker's clients are subscribed to: names, members, waves, and the state of the pass that
+ * brings news to the members (fanout.c).
+ *
+ * A channel exists while it has members. Members are slot numbers in chunks; leaving moves the last member into the gap, and the
+ * connection that was moved is told its new place. A connection finds its place in slot.member, or with several
+ * subscriptions in its extra's subs.
+ */
+#ifndef WORKER_CHANNEL_H
+#define WORKER_CHANNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/slice.h"
+
+struct worker;
+struct wave;
+
+#define CHANNEL_NONE 0 /* no channel has this index */
+#define CHANNEL_CHUNK 1024
+#define CHANNEL_WAVES 4 /* SSE, SSE JSON, WebSocket JSON, WebSocket raw */
+
+struct channel {
+	uint64_t hash; /* ring_hash of the name */
+	char *name;
+	uint32_t *first;  /* members 0..CHANNEL_CHUNK-1, or as many as there is room for */
+	uint32_t **more;  /* chunks of CHANNEL_CHUNK each */
+	struct wave *waves[CHANNEL_WAVES];
+	uint64_t cut_id;  /* the waves end at this id: who needs more reads the ring himself; 0: they are whole */
+	uint64_t floor;   /* when the pass began, frames up to this id were there */
+	uint64_t pass_news; /* the first id of what this pass is about; 0: no pass */
+	uint64_t next_news; /* the first id that came since it began; 0: none */
+	uint32_t index;
+	uint32_t member_count;
+	uint32_t first_cap;
+	uint32_t more_cap;
+	uint32_t counts[7]; /* members by enum dialect */
+	uint32_t pass_left; /* members [0, pass_left) have not been visited */
+	uint32_t pass_next; /* the channel after this one in the round; CHANNEL_NONE at the end */
+	uint8_t name_len;
+	uint8_t lag; /* enum rule_lag */
+	bool in_round;
+	bool pass_cuts; /* the waves were cut before the pass began: it tells everybody */
+};
+
+struct channels {
+	struct channel **by_index; /* [0] is not used */
+	uint32_t index_count, index_cap;
+	uint32_t *free_indexes;
+	uint32_t free_count, free_cap;
+	uint32_t *table; /* open addressing by hash; a power of two; CHANNEL_NONE is empty */
+	uint32_t table_cap;
+	uint32_t count;
+	uint32_t round_first, round_last; /* channels with news, in the order in which they are served */
+	uint64_t wave_bytes;
+};
+
+static inline struct slice
+channel_name(const struct channel *c)
+{
+	return slice_of(c->name, c->name_len);
+}
+
+/* The channel, or NULL when nobody here is subscribed to it. */
+struct channel *channel_find(struct worker *w, uint64_t hash, struct slice name);
+
+/* The channel by its index, which must be in use. */
+struct channel *channel_at(struct worker *w, uint32_t index);
+
+/* The same, made when missing; NULL: no memory. A channel made and not joined must be given to channel_drop_if_empty. */
+struct channel *channel_make(struct worker *w, struct slice name);
+
+/* Adds a member; its place goes to *member. False: no memory. */
+bool channel_join(struct worker *w, struct channel *c, uint32_t slot, uint8_t dialect, uint32_t *member);
+
+/* Takes a member out and drops the channel when it was the last. */
+void channel_leave(struct worker *w, struct channel *c, uint32_t member, uint8_t dialect);
+
+void channel_drop_if_empty(struct worker *w, struct channel *c);
+
+/* The slot that is the member-th member. */
+uint32_t channel_member(const struct channel *c, uint32_t member);
+
+/* Looks the rule of every channel up again, after a reload. */
+void channel_refresh_rules(struct worker *w);
+
+void channel_free_all(struct worker *w);
+
+#endif

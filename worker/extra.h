@@ -1,0 +1,122 @@
+/*
+ * extra.h: what a connection needs beyond its slot, while it needs it: input and output that a read or a send cut, several
+ * subscriptions, places in the ring while it catches up, the request in hand.
+ *
+ * An idle client on one channel has none (slot.extra is 0).
+ */
+#ifndef WORKER_EXTRA_H
+#define WORKER_EXTRA_H
+
+#include "proto/event.h"
+#include "proto/http_body.h"
+#include "proto/ws_input.h"
+#include "shm/ring_seek.h"
+#include "shm/slots.h"
+#include "worker/buffer.h"
+
+struct worker;
+
+/* Where a subscription stands while its connection catches up. */
+enum sub_phase {
+	SUB_CURRENT, /* nothing newer than its cursor, when we last looked */
+	SUB_SEEK,    /* its first event is to be looked for: seek is running */
+	SUB_AT,      /* next_position and next_id are its first event */
+};
+
+struct sub {
+	uint64_t since;  /* the subscription begins behind this id; what lies before is no business of it */
+	uint64_t cursor; /* everything of this channel up to here was delivered; while catching up */
+	uint64_t position, id; /* hint: the last record delivered; 0: none */
+	uint64_t next_position, next_id;
+	uint64_t gap_after, gap_at; /* a gap that is still to be told, when gap */
+	struct ring_seek *seek;
+	uint32_t channel;
+	uint32_t member;
+	uint32_t last; /* CURSOR_LAST: how many; 0: the cursor counts */
+	uint8_t phase; /* enum sub_phase */
+	bool gap;
+	bool told;     /* a gap of this subscription was told (lag "latest" tells one once) */
+};
+
+/* The request in hand: a poll that is being answered or held, or a publish. */
+struct request {
+	uint32_t limit;      /* poll: events */
+	uint32_t wait_ms;    /* poll: how long it may be held; 0: answer at once */
+	bool now;            /* poll: without `after`: answers with the cursor */
+	bool head_only;
+	bool vary;
+	bool credentials;
+	const char *allow_origin; /* NULL: none; malloc'ed when the request is kept */
+	size_t allow_origin_len;
+	/* publish */
+	struct http_body body;
+	uint8_t body_kind; /* enum event_body */
+	char *channel;     /* malloc'ed */
+	size_t channel_len;
+	char *type; /* malloc'ed; NULL: message */
+	size_t type_len;
+	char *key; /* malloc'ed; NULL: none */
+	size_t key_len;
+};
+
+/* A WebSocket in the middle of a frame or message. */
+struct ws_partial {
+	struct ws_input input;
+	uint8_t control[WS_FRAME_CONTROL_BYTES_MAX];
+	uint8_t control_len;
+};
+
+struct extra {
+	struct buffer tail;  /* bytes to be sent before anything else */
+	uint32_t tail_off;   /* how many of them are sent */
+	uint64_t cut_id;     /* the event whose frame is half sent; when slot.offset is not 0 */
+	struct buffer input; /* what was read and could not be used yet: part of a head, a body, a message */
+	uint32_t input_seen; /* of a head that was not whole: how much of it was looked at */
+	struct sub *subs;    /* when sub_count is not 0 they are all of the connection's subscriptions */
+	uint32_t sub_count, sub_cap;
+	struct request *request;
+	struct ws_partial *ws;
+	uint32_t next_free;
+};
+
+#define EXTRA_CHUNK 256
+
+struct extras {
+	struct extra **chunks;
+	uint32_t chunk_count, chunk_cap;
+	uint32_t free_list; /* 0: empty; index 0 is never used */
+	uint32_t used;
+	uint64_t tail_bytes; /* in all tails */
+};
+
+/* The connection's extra, or NULL. */
+struct extra *extra_of(struct worker *w, const struct slot *s);
+
+/* The same, made when missing; NULL: no memory. */
+struct extra *extra_need(struct worker *w, struct slot *s);
+
+/* Gives the extra back when nothing of it is needed any more. */
+void extra_trim(struct worker *w, struct slot *s);
+
+/* Gives it back with all that it holds. */
+void extra_drop(struct worker *w, struct slot *s);
+
+/* The sub that belongs to a channel, or NULL (also when the connection has no subs but its slot's channel). */
+struct sub *extra_sub(struct worker *w, const struct slot *s, uint32_t channel);
+
+/* Room for one sub more, zeroed; NULL: no memory. */
+struct sub *extra_sub_add(struct worker *w, struct slot *s);
+
+/* Takes a sub out of the list. */
+void extra_sub_remove(struct worker *w, struct slot *s, struct sub *sub);
+
+/* Moves the slot's only subscription into the extra, so that it can hold a place. False: no memory. */
+bool extra_subs_open(struct worker *w, struct slot *s);
+
+/* The other way round, when there is just one. */
+void extra_subs_close(struct worker *w, struct slot *s);
+
+void extra_request_free(struct extra *x);
+void extra_free_all(struct worker *w);
+
+#endif

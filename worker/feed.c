@@ -1,0 +1,165 @@
+/*
+ * feed.c: from the ring into the waves.
+ */
+#include "worker/feed.h"
+
+#include <stdlib.h>
+
+#include "worker/fanout.h"
+#include "worker/log.h"
+#include "worker/worker.h"
+
+#define FEED_RECORDS 2048        /* a turn */
+#define FEED_BYTES (4u << 20)    /* copied a turn */
+
+void
+feed_start(struct worker *w)
+{
+	/* Id first: what is published between the two is read twice over, never missed. */
+	w->read_id = ring_last_id(&w->ring);
+	w->read_position = ring_read_tail(&w->ring);
+}
+
+static void
+feed_corrupt(struct worker *w)
+{
+	log_line(LOG_ERR, "event=ring_corrupt position=%llu action=exit", (unsigned long long)w->read_position);
+	w->quit = true;
+	w->exit_code = 1;
+}
+
+/* The writer has overtaken us: every client looks for its own place. */
+static void
+feed_lapped(struct worker *w)
+{
+	const uint64_t before = w->read_id;
+
+	board_add(&w->board, BOARD_LAPPED, 1);
+	log_line(LOG_WARNING, "event=lapped read_id=%llu", (unsigned long long)before);
+	feed_start(w);
+	for (uint32_t i = 1; i < w->channels.index_count; i++)
+		if (w->channels.by_index[i] != NULL)
+			fanout_cut(w, w->channels.by_index[i], before);
+}
+
+/* The channel of a record's i-th link, if it has members here. */
+static struct channel *
+wanted(struct worker *w, const struct record *record, uint32_t i)
+{
+	const struct record_channel *link = &record->channels[i];
+
+	return channel_find(w, link->hash, slice_of(link->name.bytes, link->name.len));
+}
+
+static bool
+any_wanted(struct worker *w, const struct record *record)
+{
+	if (w->channels.count == 0 || (record->flags & RECORD_FORGET) != 0)
+		return false;
+	for (uint32_t i = 0; i < record->channels_count; i++)
+		if (wanted(w, record, i) != NULL)
+			return true;
+	return false;
+}
+
+static struct wave *
+wave_of(struct channel *c, uint8_t dialect)
+{
+	struct wave **v = &c->waves[dialect - 1];
+
+	if (*v == NULL)
+		*v = calloc(1, sizeof **v);
+	return *v;
+}
+
+/* One channel's share of a record. `before` is the id read before it. */
+static void
+render(struct worker *w, struct channel *c, const struct record *record, uint32_t order, uint64_t before)
+{
+	const struct frame frame = {.id = record->id, .position = record->position, .order = order};
+	struct event event;
+
+	fanout_news(w, c, record->id);
+	if (c->cut_id != 0)
+		return;
+	wave_event(&event, record);
+	for (uint8_t dialect = 1; dialect < DIALECTS_WAVED; dialect++) {
+		struct wave *v;
+
+		if (c->counts[dialect] == 0)
+			continue;
+		v = wave_of(c, dialect);
+		if (v == NULL || !wave_add(w, v, dialect, &event, channel_name(c), &frame)) {
+			fanout_cut(w, c, before);
+			return;
+		}
+	}
+}
+
+/* Copies the record at the reading position; RING_NEED is dealt with. */
+static enum ring_result
+copy(struct worker *w, struct record *record)
+{
+	enum ring_result result =
+	    ring_read_copy(&w->ring, w->read_position, w->record.bytes, w->record.cap, record);
+
+	while (result == RING_NEED) {
+		if (!buffer_reserve(&w->record, record->length))
+			return RING_NO_MEMORY;
+		result = ring_read_copy(&w->ring, w->read_position, w->record.bytes, w->record.cap, record);
+	}
+	return result;
+}
+
+/* The record was peeked at and is wanted. */
+static enum ring_result
+take(struct worker *w, struct record *record)
+{
+	const uint64_t before = w->read_id;
+	const enum ring_result result = copy(w, record);
+
+	if (result != RING_OK && result != RING_NO_MEMORY)
+		return result;
+	for (uint32_t i = 0; i < record->channels_count; i++) {
+		struct channel *c = wanted(w, record, i);
+
+		if (c == NULL)
+			continue;
+		if (result == RING_OK)
+			render(w, c, record, i, before);
+		else
+			fanout_cut(w, c, before);
+	}
+	return RING_OK;
+}
+
+bool
+feed_read(struct worker *w)
+{
+	uint32_t bytes = 0;
+
+	for (int i = 0; i < FEED_RECORDS && bytes < FEED_BYTES; i++) {
+		struct record record;
+		enum ring_result result =
+		    ring_read_peek(&w->ring, w->read_position, w->record.bytes, w->record.cap, &record);
+
+		if (result == RING_OK && any_wanted(w, &record)) {
+			bytes += record.length;
+			result = take(w, &record);
+		}
+		if (result == RING_NONE)
+			return false;
+		if (result == RING_LAPPED) {
+			feed_lapped(w);
+			return true;
+		}
+		if (result != RING_OK) {
+			feed_corrupt(w);
+			return false;
+		}
+		w->read_position = record.following;
+		w->read_id = record.id;
+		board_add(&w->board, BOARD_EVENTS_READ, 1);
+	}
+	return true;
+}

@@ -1,0 +1,603 @@
+/*
+ * replay.c: finding each subscription's place, merging them by id into runs, telling gaps, becoming live.
+ *
+ * Between two steps a subscription's cursor says what was sent for certain; position and next are hints that a cut send throws
+ * away. All its phases are in extra.h.
+ */
+#include "worker/replay.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "worker/conn.h"
+#include "worker/log.h"
+#include "worker/serve_poll.h"
+#include "worker/serve_sse.h"
+#include "worker/serve_ws.h"
+#include "worker/session.h"
+#include "worker/worker.h"
+
+#define RUN_BYTES (64u << 10) /* a quantum: what a socket takes before its NOTSENT_LOWAT says stop */
+#define RUN_EVENTS 1024
+#define SEEK_BUDGET 2048 /* records a step */
+
+/* The ring contradicts itself: nothing of it may be sent any more. */
+static void
+ring_is_corrupt(struct worker *w, uint64_t position)
+{
+	log_line(LOG_ERR, "event=ring_corrupt position=%llu action=exit", (unsigned long long)position);
+	w->quit = true;
+	w->exit_code = 1;
+}
+
+/* ---- places ----------------------------------------------------------------------------------- */
+
+static bool
+seek_open(struct worker *w, struct sub *sub)
+{
+	const struct channel *c = channel_at(w, sub->channel);
+
+	if (sub->seek == NULL)
+		sub->seek = malloc(sizeof *sub->seek);
+	if (sub->seek == NULL)
+		return false;
+	if (sub->last != 0)
+		ring_seek_last(sub->seek, &w->ring, c->name, c->name_len, sub->last);
+	else
+		ring_seek_after(sub->seek, &w->ring, c->name, c->name_len, sub->cursor);
+	sub->phase = SUB_SEEK;
+	return true;
+}
+
+/* Takes over what a seek found. */
+static void
+seek_done(struct sub *sub, enum ring_result result)
+{
+	const struct ring_seek *s = sub->seek;
+
+	if (s->gap && !sub->gap) {
+		sub->gap = true;
+		sub->gap_after = sub->cursor == UINT64_MAX ? 0 : sub->cursor;
+	}
+	if (s->gap || sub->last != 0) {
+		sub->cursor = s->resume_at;
+		sub->gap_at = s->resume_at;
+		if (sub->last != 0 || sub->since > s->resume_at)
+			sub->since = s->resume_at;
+	}
+	sub->last = 0;
+	sub->position = 0;
+	if (result == RING_OK) {
+		sub->phase = SUB_AT;
+		sub->next_position = s->position;
+		sub->next_id = s->id;
+	} else {
+		sub->phase = SUB_CURRENT;
+	}
+	free(sub->seek);
+	sub->seek = NULL;
+}
+
+/* From the last record delivered to the next one; without a hint, or when the writer was there, the cursor must be looked up. */
+static void
+step_on(struct worker *w, struct sub *sub)
+{
+	const struct channel *c = channel_at(w, sub->channel);
+
+	switch (ring_seek_next(&w->ring, c->name, c->name_len, c->hash, sub->position, sub->id, &sub->next_position,
+	    &sub->next_id)) {
+	case RING_OK:
+		sub->phase = SUB_AT;
+		return;
+	case RING_NONE:
+		sub->phase = SUB_CURRENT;
+		return;
+	case RING_CORRUPT:
+		ring_is_corrupt(w, sub->position);
+		break;
+	case RING_LAPPED:
+	case RING_MORE:
+	case RING_DUPLICATE:
+	case RING_NEED:
+	case RING_INVALID:
+	case RING_TOO_LARGE:
+	case RING_STALE_ID:
+	case RING_NO_MEMORY:
+		break;
+	}
+	sub->phase = SUB_CURRENT;
+	sub->position = 0;
+}
+
+enum found { FOUND, FOUND_LATER, FOUND_NO_MEMORY };
+
+/* Brings one subscription to a phase other than SUB_SEEK. */
+static enum found
+find_place(struct worker *w, struct sub *sub, unsigned *budget)
+{
+	enum ring_result result;
+
+	if (sub->phase == SUB_CURRENT && sub->position != 0) {
+		step_on(w, sub);
+		if (sub->phase == SUB_AT || sub->position != 0)
+			return FOUND;
+	}
+	if (sub->phase == SUB_AT)
+		return FOUND;
+	if ((sub->phase == SUB_CURRENT || sub->seek == NULL) && !seek_open(w, sub))
+		return FOUND_NO_MEMORY;
+	if (*budget == 0)
+		return FOUND_LATER;
+	result = ring_seek_step(sub->seek, *budget);
+	if (result == RING_MORE) {
+		*budget = 0;
+		return FOUND_LATER;
+	}
+	if (result == RING_CORRUPT)
+		ring_is_corrupt(w, sub->seek->here);
+	seek_done(sub, result);
+	return FOUND;
+}
+
+static enum found
+find_places(struct worker *w, struct extra *x)
+{
+	unsigned budget = SEEK_BUDGET;
+
+	for (uint32_t i = 0; i < x->sub_count; i++) {
+		const enum found found = find_place(w, &x->subs[i], &budget);
+
+		if (found != FOUND)
+			return found;
+	}
+	return FOUND;
+}
+
+/* ---- building a run --------------------------------------------------------------------------- */
+
+/* The subscription whose event comes next, at or below the bound; NULL: none. */
+static struct sub *
+next_sub(struct extra *x, uint64_t bound)
+{
+	struct sub *next = NULL;
+
+	for (uint32_t i = 0; i < x->sub_count; i++) {
+		struct sub *sub = &x->subs[i];
+
+		if (sub->phase == SUB_AT && sub->next_id <= bound && (next == NULL || sub->next_id < next->next_id))
+			next = sub;
+	}
+	return next;
+}
+
+/* All that stand at this event go on to their next. False: one of them lost its place; the run ends here. */
+static bool
+pass_event(struct worker *w, struct extra *x, uint64_t id)
+{
+	bool sure = true;
+
+	for (uint32_t i = 0; i < x->sub_count; i++) {
+		struct sub *sub = &x->subs[i];
+
+		if (sub->phase != SUB_AT || sub->next_id != id)
+			continue;
+		sub->position = sub->next_position;
+		sub->id = id;
+		step_on(w, sub);
+		if (sub->phase == SUB_CURRENT && sub->position == 0)
+			sure = false;
+	}
+	return sure;
+}
+
+/*
+ * Which of the event's channels it is shown as: the first that the connection is subscribed to from before the event on. -1: another
+ * subscription has delivered it already.
+ */
+static int
+shown_as(struct worker *w, const struct slot *s, const struct record *record)
+{
+	int shown = -1;
+
+	for (int i = 0; i < record->channels_count; i++) {
+		const struct record_slice *name = &record->channels[i].name;
+		const struct channel *c =
+		    channel_find(w, record->channels[i].hash, slice_of(name->bytes, name->len));
+		const struct sub *sub = c == NULL ? NULL : extra_sub(w, s, c->index);
+
+		if (sub == NULL || sub->since >= record->id)
+			continue;
+		if (sub->cursor >= record->id)
+			return -1;
+		if (shown == -1)
+			shown = i;
+	}
+	return shown;
+}
+
+static enum ring_result
+copy_record(struct worker *w, uint64_t position, struct record *record)
+{
+	enum ring_result result = ring_read_copy(&w->ring, position, w->record.bytes, w->record.cap, record);
+
+	while (result == RING_NEED) {
+		if (!buffer_reserve(&w->record, record->length))
+			return RING_NO_MEMORY;
+		result = ring_read_copy(&w->ring, position, w->record.bytes, w->record.cap, record);
+	}
+	return result;
+}
+
+/* A place that the writer has overtaken: it is looked up again by its cursor, once what was built is sent. */
+static void
+lose_place(struct sub *sub)
+{
+	sub->phase = SUB_CURRENT;
+	sub->position = 0;
+}
+
+/* Adds the event at sub's place to the run. False: the run ends before it. */
+static bool
+add_event(struct worker *w, const struct slot *s, struct sub *sub, struct replay_run *run)
+{
+	struct record record;
+	struct event event;
+	struct frame frame;
+	int shown;
+
+	switch (copy_record(w, sub->next_position, &record)) {
+	case RING_OK:
+		break;
+	case RING_CORRUPT:
+		ring_is_corrupt(w, sub->next_position);
+		return false;
+	case RING_NO_MEMORY:
+		board_add(&w->board, BOARD_SHED_MEMORY, 1);
+		return false;
+	case RING_LAPPED:
+	case RING_NONE:
+	case RING_MORE:
+	case RING_DUPLICATE:
+	case RING_NEED:
+	case RING_INVALID:
+	case RING_TOO_LARGE:
+	case RING_STALE_ID:
+		lose_place(sub);
+		return false;
+	}
+	if (record.id != sub->next_id) {
+		lose_place(sub);
+		return false;
+	}
+	shown = shown_as(w, s, &record);
+	if (shown == -1)
+		return true;
+	wave_event(&event, &record);
+	frame = (struct frame){.id = record.id, .position = record.position, .order = (uint32_t)shown};
+	return wave_add(w, &run->wave, s->dialect, &event,
+	    slice_of(record.channels[shown].name.bytes, record.channels[shown].name.len), &frame);
+}
+
+static void
+build(struct worker *w, const struct slot *s, struct extra *x, struct replay_run *run, uint32_t limit, uint32_t bytes_max,
+    uint64_t bound)
+{
+	struct sub *sub;
+
+	run->whole = false;
+	run->reached = 0;
+	while ((sub = next_sub(x, bound)) != NULL) {
+		const uint64_t id = sub->next_id;
+
+		if (run->wave.count == limit || run->wave.bytes.len >= bytes_max)
+			return;
+		if (!add_event(w, s, sub, run))
+			return;
+		/* An answer has a largest size; what made it too large goes with the next one. */
+		if (conn_is_poll(s) && run->wave.count > 1 && run->wave.bytes.len > bytes_max) {
+			run->wave.count--;
+			run->wave.bytes.len = run->wave.frames[run->wave.count - 1].end;
+			return;
+		}
+		run->reached = id;
+		if (!pass_event(w, x, id))
+			return;
+	}
+	run->whole = true;
+	run->reached = bound;
+}
+
+/* ---- sharing ---------------------------------------------------------------------------------- */
+
+static bool
+can_share(const struct slot *s, const struct extra *x)
+{
+	return x->sub_count == 1 && s->offset == 0;
+}
+
+static struct replay_run *
+find_shared(struct worker *w, const struct slot *s, struct extra *x, uint32_t limit, uint64_t bound)
+{
+	struct sub *sub = &x->subs[0];
+
+	for (uint32_t i = 0; i < w->replay.used; i++) {
+		struct replay_run *run = &w->replay.runs[i];
+
+		if (run->shared && run->channel == sub->channel && run->dialect == s->dialect && run->limit == limit &&
+		    run->from == sub->cursor && run->bound == bound) {
+			sub->position = run->position;
+			sub->id = run->id;
+			sub->next_position = run->next_position;
+			sub->next_id = run->next_id;
+			sub->phase = run->next_position != 0 ? SUB_AT : SUB_CURRENT;
+			return run;
+		}
+	}
+	return NULL;
+}
+
+static void
+share(struct replay_run *run, const struct slot *s, const struct sub *sub, uint32_t limit, uint64_t bound, uint64_t from)
+{
+	run->from = from;
+	run->bound = bound;
+	run->channel = sub->channel;
+	run->limit = limit;
+	run->dialect = s->dialect;
+	run->position = sub->position;
+	run->id = sub->id;
+	run->next_position = sub->phase == SUB_AT ? sub->next_position : 0;
+	run->next_id = sub->next_id;
+	/* One that lost its place is not to be copied. */
+	run->shared = sub->phase == SUB_AT || sub->position != 0;
+}
+
+static struct replay_run *
+run_for(struct worker *w, const struct slot *s, struct extra *x, uint32_t limit, uint32_t bytes_max, uint64_t bound)
+{
+	struct replay_run *run = can_share(s, x) ? find_shared(w, s, x, limit, bound) : NULL;
+	const uint64_t from = x->subs[0].cursor;
+
+	if (run != NULL)
+		return run;
+	if (w->replay.used == REPLAY_WAVES)
+		deliver_flush(w);
+	if (w->replay.used == REPLAY_WAVES)
+		replay_flushed(w); /* built for polls only: nothing was queued */
+	run = &w->replay.runs[w->replay.used++];
+	wave_clear(w, &run->wave);
+	build(w, s, x, run, limit, bytes_max, bound);
+	run->shared = false;
+	if (can_share(s, x))
+		share(run, s, &x->subs[0], limit, bound, from);
+	return run;
+}
+
+void
+replay_flushed(struct worker *w)
+{
+	w->replay.used = 0;
+}
+
+/* ---- steps ------------------------------------------------------------------------------------ */
+
+/* A gap of a stream: told, or by the channel's rule the end. True: something was said or done, the step is over. */
+static bool
+tell_gap(struct worker *w, uint32_t slot, struct extra *x)
+{
+	struct slot *s = worker_slot(w, slot);
+
+	for (uint32_t i = 0; i < x->sub_count; i++) {
+		struct sub *sub = &x->subs[i];
+		const struct channel *c = channel_at(w, sub->channel);
+
+		if (!sub->gap)
+			continue;
+		if ((s->flags & CONN_LAGGED) != 0 && c->lag == RULE_CLOSE) {
+			session_end_slow(w, slot);
+			return true;
+		}
+		if ((s->flags & CONN_LAGGED) != 0 && c->lag == RULE_LATEST && !sub->told) {
+			sub->told = true;
+			sub->last = 1;
+			lose_place(sub);
+			deliver_ready(w, slot);
+			return true;
+		}
+		sub->gap = sub->told = false;
+		board_add(&w->board, BOARD_GAPS, 1);
+		session_tell_gap(w, slot, channel_name(c), sub->gap_after, sub->gap_at);
+		return true;
+	}
+	return false;
+}
+
+/* Nothing is left below the bound. */
+static void
+become_live(struct worker *w, uint32_t slot, uint64_t bound)
+{
+	struct slot *s = worker_slot(w, slot);
+
+	s->cursor = bound;
+	if ((s->flags & CONN_WANTS_LIVE) != 0) {
+		s->flags &= (uint16_t)~CONN_WANTS_LIVE;
+		session_tell_live(w, slot, bound);
+	}
+	if (s->state == CONN_CLOSED)
+		return;
+	conn_set_state(w, slot, CONN_LIVE);
+	extra_subs_close(w, s);
+	extra_trim(w, s);
+	conn_arm(w, slot);
+}
+
+static void
+serve_stream(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
+{
+	struct slot *s = worker_slot(w, slot);
+	struct replay_run *run;
+	struct run frames;
+
+	/* The rest of a half-sent frame comes alone: a gap may have to be told behind it. */
+	run = run_for(w, s, x, s->offset != 0 ? 1 : RUN_EVENTS, RUN_BYTES, bound);
+	if (w->quit)
+		return;
+	if (s->offset != 0 && (run->wave.count == 0 || run->wave.frames[0].id != x->cut_id)) {
+		conn_close(w, slot, BOARD_CLOSED_LAPPED);
+		return;
+	}
+	if (run->wave.count == 0) {
+		replay_commit(w, slot, run->reached);
+		if (run->whole)
+			become_live(w, slot, bound);
+		else
+			deliver_ready(w, slot);
+		return;
+	}
+	frames = (struct run){&run->wave, 0, run->wave.count};
+	deliver_frames(w, slot, &frames, 1, s->offset, run->reached > s->cursor ? run->reached : s->cursor);
+}
+
+static void
+serve_poll(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
+{
+	struct slot *s = worker_slot(w, slot);
+	struct replay_run *run = run_for(w, s, x, x->request->limit, LIMIT_POLL_BYTES, bound);
+	uint64_t next;
+
+	if (w->quit)
+		return;
+	if (!run->whole && run->wave.count == 0 && run->reached == 0) {
+		deliver_ready(w, slot); /* lost its place at once */
+		return;
+	}
+	next = run->reached;
+	if (run->wave.count == 0 && run->whole && x->request->wait_ms != 0 && !serve_poll_has_gap(x)) {
+		replay_commit(w, slot, next);
+		serve_poll_hold(w, slot, next);
+		return;
+	}
+	serve_poll_answer(w, slot, &run->wave, next, !run->whole);
+}
+
+void
+replay_serve(struct worker *w, uint32_t slot)
+{
+	struct slot *s = worker_slot(w, slot);
+	struct extra *x;
+	uint64_t bound;
+
+	deliver_reserve(w, 1);
+	if (s->state != CONN_CATCHUP || (s->flags & CONN_BLOCKED) != 0)
+		return;
+	x = extra_of(w, s);
+	if (x == NULL || x->sub_count == 0) { /* unsubscribed from all */
+		become_live(w, slot, w->read_id);
+		return;
+	}
+	bound = ring_last_id(&w->ring);
+	if (bound < w->read_id)
+		bound = w->read_id;
+	switch (find_places(w, x)) {
+	case FOUND:
+		break;
+	case FOUND_LATER:
+		deliver_ready(w, slot);
+		return;
+	case FOUND_NO_MEMORY:
+		conn_close(w, slot, BOARD_SHED_MEMORY);
+		return;
+	}
+	if (w->quit)
+		return;
+	if (conn_is_poll(s))
+		serve_poll(w, slot, x, bound);
+	else if (s->offset != 0 || !tell_gap(w, slot, x))
+		serve_stream(w, slot, x, bound);
+}
+
+/* ---- in and out ------------------------------------------------------------------------------- */
+
+void
+replay_start(struct worker *w, uint32_t slot)
+{
+	struct slot *s = worker_slot(w, slot);
+
+	if (s->state != CONN_CATCHUP)
+		conn_set_state(w, slot, CONN_CATCHUP);
+	deliver_ready(w, slot);
+}
+
+bool
+replay_from_live(struct worker *w, uint32_t slot)
+{
+	struct slot *s = worker_slot(w, slot);
+	struct extra *x;
+
+	if (!extra_subs_open(w, s) || (x = extra_need(w, s)) == NULL) {
+		conn_close(w, slot, BOARD_SHED_MEMORY);
+		return false;
+	}
+	for (uint32_t i = 0; i < x->sub_count; i++) {
+		struct sub *sub = &x->subs[i];
+
+		sub->cursor = sub->since > s->cursor ? sub->since : s->cursor;
+		lose_place(sub);
+	}
+	conn_set_state(w, slot, CONN_CATCHUP);
+	deliver_ready(w, slot);
+	return true;
+}
+
+void
+replay_cut(struct worker *w, uint32_t slot, const struct frame *frame, uint32_t offset)
+{
+	struct slot *s = worker_slot(w, slot);
+	const bool was_live = s->state == CONN_LIVE;
+	struct extra *x;
+
+	s->flags |= CONN_LAGGED;
+	board_add(&w->board, BOARD_LAGS, 1);
+	if (was_live && !replay_from_live(w, slot))
+		return;
+	x = extra_of(w, s);
+	s->offset = offset;
+	x->cut_id = offset != 0 ? frame->id : 0;
+	for (uint32_t i = 0; i < x->sub_count; i++) {
+		struct sub *sub = &x->subs[i];
+
+		if (!was_live && sub->cursor < s->cursor)
+			sub->cursor = s->cursor;
+		free(sub->seek);
+		sub->seek = NULL;
+		lose_place(sub);
+	}
+	/* With one subscription the place is known. */
+	if (x->sub_count == 1) {
+		x->subs[0].phase = SUB_AT;
+		x->subs[0].next_position = frame->position;
+		x->subs[0].next_id = frame->id;
+	}
+}
+
+void
+replay_commit(struct worker *w, uint32_t slot, uint64_t id)
+{
+	struct extra *x = extra_of(w, worker_slot(w, slot));
+
+	if (x == NULL)
+		return;
+	x->cut_id = 0;
+	for (uint32_t i = 0; i < x->sub_count; i++)
+		if (x->subs[i].cursor < id)
+			x->subs[i].cursor = id;
+}
+
+void
+replay_free(struct worker *w)
+{
+	for (uint32_t i = 0; i < REPLAY_WAVES; i++) {
+		buffer_free(&w->replay.runs[i].wave.bytes);
+		free(w->replay.runs[i].wave.frames);
+	}
+}

@@ -1,0 +1,138 @@
+/*
+ * serve_poll.c: a poll subscribes, goes through replay.c once (or, when held, twice), is answered, and is a plain HTTP connection
+ * again.
+ */
+#include "worker/serve_poll.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proto/poll.h"
+#include "worker/conn.h"
+#include "worker/fanout.h"
+#include "worker/session.h"
+#include "worker/worker.h"
+
+bool
+serve_poll_has_gap(const struct extra *x)
+{
+	for (uint32_t i = 0; i < x->sub_count; i++)
+		if (x->subs[i].gap)
+			return true;
+	return false;
+}
+
+/* The part behind the events, with all gaps, into the scratch. */
+static struct slice
+render_suffix(struct worker *w, const struct extra *x, uint64_t next, bool more)
+{
+	struct poll_gap *gaps = x == NULL ? NULL : calloc(x->sub_count, sizeof *gaps);
+	uint32_t count = 0;
+	struct out o;
+
+	for (uint32_t i = 0; gaps != NULL && i < x->sub_count; i++)
+		if (x->subs[i].gap)
+			gaps[count++] = (struct poll_gap){
+			    channel_name(channel_at(w, x->subs[i].channel)), x->subs[i].gap_after, x->subs[i].gap_at};
+	board_add(&w->board, BOARD_GAPS, count);
+	for (size_t room = 256;; room = o.need) {
+		if (!buffer_reserve(&w->scratch, room)) {
+			o = out_to(NULL, 0);
+			break;
+		}
+		o = buffer_out(&w->scratch);
+		poll_render_suffix(&o, next, more, gaps, count);
+		if (!out_cut(&o))
+			break;
+	}
+	free(gaps);
+	return slice_of(o.bytes, o.len);
+}
+
+/* Head, prefix, events with commas between, suffix: all into the render buffer. False: no memory. */
+static bool
+render_answer(struct worker *w, const struct slot *s, const struct request *r, const struct wave *wave, struct slice suffix)
+{
+	const uint32_t count = wave == NULL ? 0 : wave->count;
+	const size_t body = poll_length(count == 0 ? 0 : wave->frames[count - 1].end, count, suffix.len);
+	struct out o;
+
+	if (!buffer_reserve(&w->render, body + SESSION_HEAD_BYTES + r->allow_origin_len))
+		return false;
+	o = buffer_out(&w->render);
+	session_head(w, s, r, &o, SLICE_LITERAL("application/json"), SLICE_LITERAL("no-store"), body);
+	if (!r->head_only) {
+		out_slice(&o, POLL_PREFIX);
+		for (uint32_t i = 0; i < count; i++) {
+			const uint32_t start = wave_start(wave, i);
+
+			if (i != 0)
+				out_slice(&o, POLL_COMMA);
+			out_bytes(&o, wave->bytes.bytes + start, wave->frames[i].end - start);
+		}
+		out_slice(&o, suffix);
+	}
+	w->render.len = o.len;
+	return !out_cut(&o);
+}
+
+/* Back to plain HTTP, with the answer as its tail. */
+void
+serve_poll_answer(struct worker *w, uint32_t slot, const struct wave *wave, uint64_t next, bool more)
+{
+	struct slot *s = worker_slot(w, slot);
+	struct extra *x = extra_of(w, s);
+	const struct slice suffix = render_suffix(w, x, next, more);
+
+	if (suffix.len == 0 || !render_answer(w, s, x->request, wave, suffix)) {
+		conn_close(w, slot, BOARD_SHED_MEMORY);
+		return;
+	}
+	if (wave != NULL)
+		board_add(&w->board, BOARD_DELIVERIES, wave->count);
+	conn_unsubscribe_all(w, slot);
+	conn_set_dialect(w, slot, DIALECT_NONE);
+	session_answered(w, slot, buffer_slice(&w->render));
+}
+
+void
+serve_poll_hold(struct worker *w, uint32_t slot, uint64_t cursor)
+{
+	struct slot *s = worker_slot(w, slot);
+	const uint32_t wait_ms = extra_of(w, s)->request->wait_ms;
+
+	s->cursor = cursor;
+	conn_set_state(w, slot, CONN_HELD);
+	timer_set(w, slot, wait_ms);
+	conn_arm(w, slot);
+	if ((s->flags & CONN_HALF_CLOSED) != 0 || w->draining)
+		serve_poll_release(w, slot);
+}
+
+void
+serve_poll_release(struct worker *w, uint32_t slot)
+{
+	struct slot *s = worker_slot(w, slot);
+	struct extra *x = extra_of(w, s);
+
+	assert(s->state == CONN_HELD);
+	fanout_settle(w, slot);
+	replay_commit(w, slot, s->cursor);
+	x->request->wait_ms = 0;
+	timer_clear(w, slot);
+	replay_start(w, slot);
+}
+
+void
+serve_poll_start(struct worker *w, uint32_t slot, const struct session_request *r)
+{
+	struct slot *s = worker_slot(w, slot);
+	struct request *request = extra_of(w, s)->request;
+
+	request->limit = r->limit;
+	request->wait_ms = r->after.kind == CURSOR_NOW ? 0 : r->wait_s * 1000;
+	timer_clear(w, slot);
+	conn_set_dialect(w, slot, r->wait_s == 0 ? DIALECT_POLL : DIALECT_LONGPOLL);
+	if (session_subscribe(w, slot, r))
+		replay_start(w, slot);
+}

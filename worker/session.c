@@ -1,0 +1,497 @@
+/*
+ * session.c: reading, parsing, routing, answering.
+ */
+#include "worker/session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "proto/http_media.h"
+#include "worker/conn.h"
+#include "worker/console.h"
+#include "worker/log.h"
+#include "worker/route.h"
+#include "worker/serve_poll.h"
+#include "worker/serve_publish.h"
+#include "worker/serve_sse.h"
+#include "worker/serve_ws.h"
+#include "worker/worker.h"
+
+#define READ_BYTES (64u << 10)
+#define PIPELINE_BYTES (64u << 10) /* of answers unsent: no more requests are taken up */
+
+/* ---- answers ---------------------------------------------------------------------------------- */
+
+static struct http_response
+response_of(struct worker *w, const struct slot *s, const struct request *r)
+{
+	struct http_response response = {.status = 200,
+	    .framing = HTTP_FRAMING_LENGTH,
+	    .close = (s->flags & CONN_KEEP_ALIVE) == 0 || w->draining,
+	    .head_only = r->head_only,
+	    .date = slice_text(w->date)};
+
+	response.cors.allow_origin = slice_of(r->allow_origin, r->allow_origin_len);
+	response.cors.credentials = r->credentials;
+	response.cors.vary = r->vary;
+	return response;
+}
+
+void
+session_head(struct worker *w, const struct slot *s, const struct request *r, struct out *o, struct slice type,
+    struct slice cache, size_t length)
+{
+	static const struct http_field unbuffered = {SLICE_LITERAL("X-Accel-Buffering"), SLICE_LITERAL("no")};
+	struct http_response response = response_of(w, s, r);
+
+	response.content_type = type;
+	response.cache_control = cache;
+	response.content_length = length;
+	if (length == SIZE_MAX) {
+		response.framing = HTTP_FRAMING_UNTIL_CLOSE;
+		response.close = true;
+		response.extra = &unbuffered;
+		response.extra_count = 1;
+	}
+	http_response_head(o, &response);
+}
+
+void
+session_answered(struct worker *w, uint32_t slot, struct slice bytes)
+{
+	struct slot *s = worker_slot(w, slot);
+	struct extra *x = extra_of(w, s);
+
+	if (x != NULL)
+		extra_request_free(x);
+	if (s->state != CONN_HEAD)
+		conn_set_state(w, slot, CONN_HEAD);
+	if (!deliver_say(w, slot, bytes))
+		return;
+	if ((s->flags & CONN_KEEP_ALIVE) == 0 || w->draining)
+		conn_finish(w, slot);
+	else
+		timer_set(w, slot, w->settings.now.idle_timeout_s * 1000);
+}
+
+/* Which counter a refusal belongs to. */
+static enum board_counter
+blame(enum error_code code)
+{
+	switch (code) {
+	case ERROR_UNAUTHORIZED:
+	case ERROR_TOKEN_EXPIRED:
+	case ERROR_FORBIDDEN:
+		return BOARD_REFUSED_FORBIDDEN;
+	case ERROR_ORIGIN_FORBIDDEN:
+		return BOARD_REFUSED_ORIGIN;
+	case ERROR_NOT_FOUND:
+		return BOARD_REFUSED_NOT_FOUND;
+	case ERROR_RATE_LIMITED:
+	case ERROR_TOO_MANY_CHANNELS:
+	case ERROR_TOO_MANY_CONNECTIONS:
+		return BOARD_REFUSED_LIMIT;
+	case ERROR_TOO_LARGE:
+	case ERROR_URI_TOO_LONG:
+	case ERROR_HEADERS_TOO_LARGE:
+		return BOARD_REFUSED_TOO_LARGE;
+	case ERROR_OVERLOADED:
+	case ERROR_DRAINING:
+		return BOARD_REFUSED_OVERLOADED;
+	case ERROR_NONE:
+	case ERROR_BAD_REQUEST:
+	case ERROR_BAD_JSON:
+	case ERROR_BAD_UTF8:
+	case ERROR_BAD_CHANNEL:
+	case ERROR_BAD_AFTER:
+	case ERROR_NO_CHANNEL:
+	case ERROR_METHOD_NOT_ALLOWED:
+	case ERROR_TIMEOUT:
+	case ERROR_UNSUPPORTED_TYPE:
+	case ERROR_UPGRADE_REQUIRED:
+	case ERROR_INTERNAL:
+	case ERROR_UNKNOWN_OP:
+	case ERROR_CODES:
+		break;
+	}
+	return BOARD_REFUSED_BAD_REQUEST;
+}
+
+static void
+answer_error(struct worker *w, uint32_t slot, const struct request *r, enum error_code code, const char *message,
+    const char *allow, const struct http_field *extra)
+{
+	struct slot *s = worker_slot(w, slot);
+	struct http_response template = response_of(w, s, r);
+	char bytes[SESSION_HEAD_BYTES * 4];
+	struct out o = out_to(bytes, sizeof bytes);
+
+	board_add(&w->board, blame(code), 1);
+	if (allow != NULL)
+		template.allow = slice_text(allow);
+	template.extra = extra;
+	template.extra_count = extra != NULL;
+	http_response_error(&o, &template, code, slice_text(message));
+	if (out_cut(&o)) { /* by an origin of unusual length */
+		template.cors = (struct http_response_cors){0};
+		o = out_to(bytes, sizeof bytes);
+		http_response_error(&o, &template, code, slice_text(message));
+	}
+	session_answered(w, slot, slice_of(o.bytes, o.len));
+}
+
+void
+session_refuse(struct worker *w, uint32_t slot, enum error_code code, const char *message)
+{
+	const struct extra *x = extra_of(w, worker_slot(w, slot));
+	const struct request nothing = {0};
+
+	/* The request is freed when it is answered: what it says is used before. */
+	answer_error(w, slot, x == NULL || x->request == NULL ? &nothing : x->request, code, message, NULL, NULL);
+}
+
+void
+session_refuse_request(struct worker *w, uint32_t slot, const struct session_request *r, enum error_code code,
+    const char *message)
+{
+	if (r->sse && error_is_temporary(code)) {
+		board_add(&w->board, blame(code), 1);
+		serve_sse_refuse(w, slot, r);
+	} else {
+		answer_error(w, slot, &r->answer, code, message, NULL, NULL);
+	}
+}
+
+void
+session_refuse_method(struct worker *w, uint32_t slot, const struct session_request *r, const char *allow,
+    const char *message)
+{
+	answer_error(w, slot, &r->answer, ERROR_METHOD_NOT_ALLOWED, message, allow, NULL);
+}
+
+void
+session_refuse_upgrade(struct worker *w, uint32_t slot, const struct session_request *r, enum error_code code,
+    const char *message)
+{
+	static const struct http_field version = {SLICE_LITERAL("Sec-WebSocket-Version"), SLICE_LITERAL("13")};
+
+	answer_error(w, slot, &r->answer, code, message, NULL, &version);
+}
+
+uint64_t
+session_cursor_shown(struct worker *w, const struct cursor *after)
+{
+	const uint64_t last = ring_last_id(&w->ring);
+	const uint64_t now = last > w->read_id ? last : w->read_id;
+
+	switch (after->kind) {
+	case CURSOR_NOW:
+		return now;
+	case CURSOR_ID:
+	case CURSOR_TIME:
+		return after->id <= now ? after->id : 0;
+	case CURSOR_ALL:
+	case CURSOR_LAST:
+	case CURSOR_UNKNOWN:
+		break;
+	}
+	return 0;
+}
+
+/* What cannot be understood: answered, and the connection ends, because nobody knows where the next request would begin. */
+static void
+refuse_bytes(struct worker *w, uint32_t slot, enum error_code code, const char *message)
+{
+	worker_slot(w, slot)->flags &= (uint16_t)~CONN_KEEP_ALIVE;
+	session_refuse(w, slot, code, message);
+}
+
+bool
+session_keep_request(struct worker *w, uint32_t slot, const struct session_request *r)
+{
+	struct slot *s = worker_slot(w, slot);
+	struct extra *x = extra_need(w, s);
+	struct request *request = x == NULL ? NULL : malloc(sizeof *request);
+
+	if (request == NULL) {
+		conn_close(w, slot, BOARD_SHED_MEMORY);
+		return false;
+	}
+	*request = r->answer;
+	request->allow_origin = NULL;
+	if (r->answer.allow_origin_len != 0) {
+		char *allow_origin = malloc(r->answer.allow_origin_len);
+
+		if (allow_origin == NULL) {
+			free(request);
+			conn_close(w, slot, BOARD_SHED_MEMORY);
+			return false;
+		}
+		memcpy(allow_origin, r->answer.allow_origin, r->answer.allow_origin_len);
+		request->allow_origin = allow_origin;
+	}
+	extra_request_free(x);
+	x->request = request;
+	return true;
+}
+
+enum error_code
+session_subscribe_error(int refusal, const char **message)
+{
+	switch ((enum conn_refusal)refusal) {
+	case CONN_FORBIDDEN:
+		*message = "this channel may not be subscribed to: no rule of the configuration's `channels` allows it";
+		return ERROR_FORBIDDEN;
+	case CONN_TOO_MANY:
+		*message = "too many channels on one connection: max_channels_per_connection";
+		return ERROR_TOO_MANY_CHANNELS;
+	case CONN_SUBSCRIBED:
+	case CONN_ALREADY:
+	case CONN_NO_MEMORY:
+		break;
+	}
+	*message = "out of memory: try again";
+	return ERROR_OVERLOADED;
+}
+
+bool
+session_subscribe(struct worker *w, uint32_t slot, const struct session_request *r)
+{
+	for (uint32_t i = 0; i < r->channel_count; i++) {
+		const enum conn_refusal refusal = conn_subscribe(w, slot, r->channels[i], &r->after);
+		const char *message;
+		enum error_code code;
+
+		if (refusal == CONN_SUBSCRIBED || refusal == CONN_ALREADY)
+			continue;
+		code = session_subscribe_error((int)refusal, &message);
+		conn_unsubscribe_all(w, slot);
+		conn_set_dialect(w, slot, DIALECT_NONE);
+		session_refuse_request(w, slot, r, code, message);
+		return false;
+	}
+	return true;
+}
+
+/* ---- telling streams --------------------------------------------------------------------------- */
+
+void
+session_tell_gap(struct worker *w, uint32_t slot, struct slice channel, uint64_t after, uint64_t at)
+{
+	if (conn_is_sse(worker_slot(w, slot)))
+		serve_sse_gap(w, slot, channel, after, at);
+	else
+		serve_ws_gap(w, slot, channel, after, at);
+}
+
+void
+session_tell_live(struct worker *w, uint32_t slot, uint64_t at)
+{
+	if (conn_is_sse(worker_slot(w, slot)))
+		serve_sse_live(w, slot, at);
+	else
+		serve_ws_live(w, slot, at);
+}
+
+void
+session_end_slow(struct worker *w, uint32_t slot)
+{
+	board_add(&w->board, BOARD_CLOSED_SLOW, 1);
+	if (conn_is_sse(worker_slot(w, slot)))
+		serve_sse_end(w, slot);
+	else
+		serve_ws_end(w, slot, WS_CLOSE_TRY_LATER, "slow");
+}
+
+void
+session_end_drain(struct worker *w, uint32_t slot)
+{
+	struct slot *s = worker_slot(w, slot);
+
+	if (conn_is_sse(s)) {
+		serve_sse_end(w, slot);
+	} else if (conn_is_websocket(s)) {
+		serve_ws_end(w, slot, WS_CLOSE_GOING_AWAY, "going away");
+	} else if (s->state == CONN_HELD) {
+		serve_poll_release(w, slot);
+	} else if (s->state == CONN_HEAD && deliver_pending(w, s) == 0) {
+		const struct extra *x = extra_of(w, s);
+
+		if (x == NULL || x->input.len == 0)
+			conn_close(w, slot, BOARD_CLOSED_DRAIN);
+	}
+}
+
+/* ---- input ------------------------------------------------------------------------------------- */
+
+/* Keeps what cannot be used yet. */
+static void
+keep(struct worker *w, uint32_t slot, const char *bytes, size_t len, size_t seen)
+{
+	struct slot *s = worker_slot(w, slot);
+	struct extra *x = extra_need(w, s);
+
+	if (x == NULL || !buffer_add(&x->input, bytes, len)) {
+		conn_close(w, slot, BOARD_SHED_MEMORY);
+		return;
+	}
+	x->input_seen = (uint32_t)seen;
+}
+
+/* One request head. Returns the bytes used, 0 when the rest was kept or dropped. */
+static size_t
+take_head(struct worker *w, uint32_t slot, char *bytes, size_t len, size_t seen)
+{
+	struct slot *s = worker_slot(w, slot);
+	const struct http_request_options options = {.head_bytes_max = w->settings.now.max_header_bytes};
+	struct http_request request;
+	ptrdiff_t n;
+
+	if (deliver_pending(w, s) > PIPELINE_BYTES) {
+		keep(w, slot, bytes, len, 0);
+		return 0;
+	}
+	n = http_request_parse(&request, slice_of(bytes, len), seen, &options);
+	if (n == 0) {
+		if (seen == 0)
+			timer_set(w, slot, w->settings.now.header_timeout_s * 1000);
+		keep(w, slot, bytes, len, len);
+		return 0;
+	}
+	if (n < 0) {
+		refuse_bytes(w, slot, http_request_error_code(n), http_request_error_text(n));
+		return 0;
+	}
+	board_add(&w->board, BOARD_REQUESTS, 1);
+	s->flags &= (uint16_t)~(CONN_KEEP_ALIVE | CONN_HTTP_1_1);
+	if (request.keep_alive)
+		s->flags |= CONN_KEEP_ALIVE;
+	if (request.minor != 0)
+		s->flags |= CONN_HTTP_1_1;
+	route(w, slot, &request);
+	return (size_t)n;
+}
+
+/* Uses bytes by the connection's state, as far as they go; keeps the rest. */
+static void
+feed(struct worker *w, uint32_t slot, char *bytes, size_t len, size_t seen)
+{
+	struct slot *s = worker_slot(w, slot);
+
+	while (len != 0) {
+		size_t used = 0;
+
+		if (s->state == CONN_CLOSED || s->state == CONN_LINGER || (s->flags & CONN_CLOSE_AFTER) != 0)
+			return;
+		if (s->state == CONN_HEAD) {
+			used = take_head(w, slot, bytes, len, seen);
+			if (used == 0)
+				return;
+		} else if (s->state == CONN_BODY) {
+			used = serve_publish_body(w, slot, slice_of(bytes, len));
+			if (used == 0)
+				return;
+		} else if (conn_is_websocket(s)) {
+			serve_ws_input(w, slot, bytes, len);
+			return;
+		} else if (conn_is_sse(s)) {
+			return; /* a stream takes no more requests */
+		} else {
+			keep(w, slot, bytes, len, 0);
+			return;
+		}
+		seen = 0;
+		bytes += used;
+		len -= used;
+	}
+}
+
+/* What was kept of earlier input, moved to the start of the read buffer. Returns its length. */
+static size_t
+unkeep(struct worker *w, uint32_t slot, size_t *seen)
+{
+	struct slot *s = worker_slot(w, slot);
+	struct extra *x = extra_of(w, s);
+	size_t len;
+
+	*seen = 0;
+	if (x == NULL || x->input.len == 0 || s->state != CONN_HEAD)
+		return 0;
+	len = x->input.len;
+	if (!buffer_reserve(&w->input, len + READ_BYTES))
+		return 0;
+	memcpy(w->input.bytes, x->input.bytes, len);
+	*seen = x->input_seen;
+	buffer_free(&x->input);
+	x->input_seen = 0;
+	return len;
+}
+
+void
+session_input(struct worker *w, uint32_t slot)
+{
+	struct slot *s = worker_slot(w, slot);
+	size_t seen;
+	const size_t kept = unkeep(w, slot, &seen);
+	const ssize_t n = io_recv(s->descriptor, w->input.bytes + kept, READ_BYTES);
+
+	if (n > 0)
+		board_add(&w->board, BOARD_BYTES_IN, (uint64_t)n);
+	if (n > 0) {
+		s->last_in = timer_now(w);
+		feed(w, slot, w->input.bytes, kept + (size_t)n, seen);
+	} else if (kept != 0) {
+		keep(w, slot, w->input.bytes, kept, seen);
+	}
+	if (s->state == CONN_CLOSED)
+		return;
+	if (n == 0) {
+		conn_half_closed(w, slot);
+		return;
+	}
+	if (n < 0 && n != -EAGAIN) {
+		conn_close(w, slot, BOARD_CLOSED_CLIENT);
+		return;
+	}
+	extra_trim(w, s);
+	conn_arm(w, slot);
+}
+
+void
+session_resume(struct worker *w, uint32_t slot)
+{
+	struct slot *s = worker_slot(w, slot);
+
+	if (s->state == CONN_HEAD) {
+		size_t seen;
+		const size_t kept = unkeep(w, slot, &seen);
+
+		if (kept != 0)
+			feed(w, slot, w->input.bytes, kept, seen);
+		if (s->state == CONN_HEAD && (s->flags & CONN_HALF_CLOSED) != 0 && deliver_pending(w, s) == 0) {
+			conn_close(w, slot, BOARD_CLOSED_CLIENT);
+			return;
+		}
+	}
+	if (s->state == CONN_CLOSED || s->state == CONN_LINGER)
+		return;
+	if ((s->flags & CONN_INPUT_WAITS) != 0 && conn_reads(w, slot)) {
+		s->flags &= (uint16_t)~CONN_INPUT_WAITS;
+		session_input(w, slot);
+		return;
+	}
+	extra_trim(w, s);
+	conn_arm(w, slot);
+}
+
+void
+session_timeout(struct worker *w, uint32_t slot)
+{
+	const struct extra *x = extra_of(w, worker_slot(w, slot));
+
+	if (worker_slot(w, slot)->state == CONN_HEAD && (x == NULL || x->input.len == 0))
+		conn_close(w, slot, BOARD_CLOSED_IDLE);
+	else
+		refuse_bytes(w, slot, ERROR_TIMEOUT, "the request did not arrive in time");
+}
