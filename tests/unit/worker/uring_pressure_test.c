@@ -166,6 +166,7 @@ overflow_loses_no_completion(void **state)
 	for (int i = 0; i < POLLS; i++)
 		assert_int_equal(heard[i], 1);
 	assert_false(io_overflowed(&f->io));
+	assert_false(io_dropped(&f->io));
 	assert_int_equal(io_counters(&f->io).overflows, 1);
 	pair_close(pair);
 }
@@ -239,7 +240,10 @@ submission_that_was_cut_short_goes_on(void **state)
 		assert_memory_equal(got, bytes, sizeof got);
 		assert_nothing_to_read(pair[1]);
 		assert_true(io_counters(&f->io).retries > retries);
+		/* -EBADR is how the kernel tells that it had to drop some. */
 		assert_int_equal(io_overflowed(&f->io), cases[c].result == -EBADR);
+		assert_int_equal(io_dropped(&f->io), cases[c].result == -EBADR);
+		assert_false(io_dropped(&f->io));
 		pair_close(pair);
 	}
 }
