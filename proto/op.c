@@ -57,9 +57,11 @@ find_members(struct members *members, struct slice message, struct event_fault *
 	if (r == 0 || (r > 0 && !walk.object))
 		return refuse(fault, ERROR_BAD_REQUEST, "",
 		    "a message is an object such as {\"op\":\"ping\"}");
-	while (r > 0)
-		if ((r = json_walk_next(&walk, &key, &value, &at)) > 0)
+	while (r > 0) {
+		r = json_walk_next(&walk, &key, &value, &at);
+		if (r > 0)
 			note_member(members, key, &value);
+	}
 	if (r == 0)
 		return true;
 	refuse(fault, r == JSON_ERROR_UTF8 ? ERROR_BAD_UTF8 : ERROR_BAD_JSON, "", "");
