@@ -45,6 +45,7 @@ enum seat_event {
 	SEAT_FAULT,   /* broke the protocol */
 	SEAT_HUNG_UP,
 	SEAT_DRAIN,
+	SEAT_DRAINED,
 	SEAT_EVENTS
 };
 
@@ -330,6 +331,13 @@ supervise_ask_drain(struct seat *seat)
 	supervise_set_timer(seat, left_ns + SUPERVISE_GRACE_NS);
 }
 
+/* It has no client left: the end of our side tells it to leave, its own stays open for last words. */
+static void
+supervise_dismiss(struct seat *seat)
+{
+	(void)shutdown(seat->socket, SHUT_WR);
+}
+
 /* ---- state x event -> action; empty: nothing to do ----------------------------------------------------- */
 
 typedef void supervise_action(struct seat *seat);
@@ -366,6 +374,7 @@ static supervise_action *const supervise_table[SEAT_STATES][SEAT_EVENTS] = {
 	    [SEAT_REFUSED] = supervise_retire,
 	    [SEAT_FAULT] = supervise_kill,
 	    [SEAT_DRAIN] = supervise_ask_drain,
+	    [SEAT_DRAINED] = supervise_dismiss,
 	},
     [SEAT_DYING] =
 	{
@@ -393,8 +402,7 @@ supervise_ready(struct seat *seat)
 void
 supervise_drained(struct seat *seat)
 {
-	log_with(&seat->master->log, LOG_LEVEL_DEBUG, "worker has drained",
-	    log_number("worker", seat->ordinal), log_number("pid", (uint64_t)seat->pid));
+	supervise_event(seat, SEAT_DRAINED);
 }
 
 void

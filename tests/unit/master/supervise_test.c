@@ -184,6 +184,7 @@ worker_main(void)
 {
 	struct worker w = {.how = getenv("FAKE_WORKER")};
 	struct ring ring = {0};
+	bool drained = false;
 	ssize_t len;
 
 	alarm(30);
@@ -210,13 +211,15 @@ worker_main(void)
 		case ORDER_DRAIN:
 			if (strcmp(w.how, "stubborn") == 0)
 				break;
+			/* Leaves when the master ends its side, as the real one does. */
 			worker_plain(ORDER_DRAINED);
-			return 0;
+			drained = true;
+			break;
 		default:
 			return 10;
 		}
 	}
-	return 11;
+	return drained ? 0 : 11;
 }
 
 /* ---- the master ------------------------------------------------------------------------------------------ */
