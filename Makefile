@@ -105,7 +105,7 @@ $(foreach part,proto shm worker master,$(eval $(call unit_rule,$(part))))
 
 TESTLIB := $(wildcard tests/lib/*.c)
 E2E := $(patsubst %.c,$(OUT)/%,$(wildcard tests/e2e/*.c))
-BENCH := $(patsubst %.c,$(OUT)/%,$(filter-out tests/bench/ring_bench.c,$(wildcard tests/bench/*.c)))
+BENCH := $(patsubst %.c,$(OUT)/%,$(filter-out tests/bench/%_bench.c,$(wildcard tests/bench/*.c)))
 
 $(OUT)/libtest.a: $(call objects,$(TESTLIB))
 $(OUT)/tests/e2e/%: $(OUT)/tests/e2e/%.o $(OUT)/libtest.a
@@ -135,3 +135,8 @@ $(SECCOMP_RUN): $(OUT)/tests/systemd/seccomp_run.o
 .PHONY: seccomp
 seccomp: $(SECCOMP_RUN) $(patsubst %,$(OUT)/tests/unit/worker/%_test,io uring uring_pressure probe)
 	@tests/systemd/seccomp_test.sh '$(OUT)'
+
+# ---- how much the publish socket takes ------------------------------------------------------------
+
+$(OUT)/tests/bench/publish_bench: $(OUT)/tests/bench/publish_bench.o $(OUT)/libmaster.a $(LEAVES)
+	$(LINK) -o $@ $^ -ljansson
