@@ -62,13 +62,27 @@ http_is_value_char(char c)
 	return (classes[(unsigned char)c] & VALUE) != 0;
 }
 
+const char *
+http_skip_token(const char *at, const char *end)
+{
+	while (at != end && (classes[(unsigned char)*at] & TOKEN) != 0)
+		at++;
+	return at;
+}
+
+const char *
+http_skip_value(const char *at, const char *end)
+{
+	while (at != end && (classes[(unsigned char)*at] & VALUE) != 0)
+		at++;
+	return at;
+}
+
 bool
 http_is_token(struct slice text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (!http_is_token_char(text.bytes[i]))
-			return false;
-	return text.len != 0;
+	return text.len != 0 &&
+	       http_skip_token(text.bytes, text.bytes + text.len) == text.bytes + text.len;
 }
 
 static char

@@ -72,6 +72,12 @@ struct slice http_trim(struct slice text);
 /* A character of a token: a method, a field name (RFC 9110, 5.6.2). */
 bool http_is_token_char(char c);
 
+/*
+ * The first character between at and end that is not of a token, or not of a field value; else end.
+ */
+const char *http_skip_token(const char *at, const char *end);
+const char *http_skip_value(const char *at, const char *end);
+
 /* True if the text is a token: not empty, token characters only. */
 bool http_is_token(struct slice text);
 

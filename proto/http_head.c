@@ -44,8 +44,7 @@ http_head_field(struct http_head *head, struct http_field *field)
 	if (*at == ' ' || *at == '\t')
 		return HTTP_HEAD_FOLDED;
 
-	while (at != end && http_is_token_char(*at))
-		at++;
+	at = http_skip_token(at, end);
 	if (at == end)
 		return 0;
 	if (at == head->at || *at != ':')
@@ -53,8 +52,7 @@ http_head_field(struct http_head *head, struct http_field *field)
 	field->name = slice_of(head->at, (size_t)(at - head->at));
 
 	const char *value = ++at;
-	while (at != end && http_is_value_char(*at))
-		at++;
+	at = http_skip_value(at, end);
 	if (at == end)
 		return 0;
 	if (*at != '\r')

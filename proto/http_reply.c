@@ -47,8 +47,7 @@ parse_status_line(struct http_reply *reply, struct http_head *head)
 		return HTTP_REPLY_BAD_LINE;
 
 	const char *reason = head->at;
-	while (head->at != head->end && http_is_value_char(*head->at))
-		head->at++;
+	head->at = http_skip_value(head->at, head->end);
 	reply->reason = slice_of(reason, (size_t)(head->at - reason));
 	int result = http_head_line_end(head);
 	return result < 0 ? HTTP_REPLY_BAD_LINE : result;

@@ -150,8 +150,7 @@ parse_request_line(struct http_request *request, struct http_head *head)
 {
 	const char *start = head->at;
 
-	while (head->at != head->end && http_is_token_char(*head->at))
-		head->at++;
+	head->at = http_skip_token(head->at, head->end);
 	if (head->at == head->end)
 		return 0;
 	if (*head->at != ' ' || head->at == start)
@@ -236,7 +235,8 @@ static int
 store_field(struct http_request *request, const struct http_field *field)
 {
 	for (int i = 0; i < HTTP_REQUEST_FIELDS; i++) {
-		if (!http_equal_nocase(field->name, known[i].name))
+		if (field->name.len != known[i].name.len ||
+		    !http_equal_nocase(field->name, known[i].name))
 			continue;
 		if (request->known[i].bytes == NULL) {
 			request->known[i] = field->value;

@@ -40,7 +40,7 @@ static const struct {
     {SLICE_LITERAL("HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: Keep-Alive\r\n\r\n"), 200,
 	0, HTTP_FRAMING_LENGTH, 5, true},
     {SLICE_LITERAL(
-	 "HTTP/1.1 599 \xc3\xa4\r\nConnection: a\r\nConnection: b, close\r\nConnection: c\r\nContent-Length: 1"
+	 "HTTP/1.1 599 \xc3\xa4\r\nConnection: b, close\r\nConnection: c\r\nContent-Length: 1"
 	 "\r\n\r\n"),
 	599, 1, HTTP_FRAMING_LENGTH, 1, false},
 };
