@@ -129,7 +129,7 @@ flight_new(struct worker *w, uint32_t slot, enum flight_kind kind)
 	s->flags |= CONN_IN_FLIGHT;
 	s->last_out = timer_now(w);
 	slots_sends_add(&w->slots, slot);
-	*f = (struct flight){.slot = slot, .kind = kind};
+	*f = (struct flight){.slot = slot, .kind = (uint8_t)kind};
 	return f;
 }
 
@@ -258,7 +258,7 @@ frames_cut(struct worker *w, struct flight *f, uint32_t taken)
 			skip = 0;
 		}
 	}
-	assert(!"a send that was cut took all of its frames");
+	assert(taken == 0 && false); /* a send that was cut took all of its frames */
 }
 
 /* A beat that was cut inside must be finished; one that was not begun is not missed. */
