@@ -115,6 +115,27 @@ storm_blow(struct storm *w, struct server *s, const struct storm_options *o)
 	tap_note("published in %llu ms", (unsigned long long)(wire_now_ms() - started));
 }
 
+/* Says who was not told to be live. */
+static void
+note_waiting(const struct clients *e)
+{
+	unsigned waiting[CLIENT_TRANSPORTS] = {0};
+
+	for (size_t i = 0; i < e->count; i++) {
+		const struct client *c = &e->list[i];
+
+		if (!c->live && waiting[c->transport]++ == 0)
+			tap_note("client %zu (%s) is in state %d since %llu ms, opened %d, live %#x of %u", i,
+			    client_transport_name(c->transport), (int)c->state,
+			    (unsigned long long)(wire_now_ms() - c->asked_ms), c->opened,
+			    c->channel_live, c->channel_count);
+	}
+	for (unsigned i = 0; i < CLIENT_TRANSPORTS; i++)
+		if (waiting[i] != 0)
+			tap_note("%u of %s wait", waiting[i],
+			    client_transport_name((enum client_transport)i));
+}
+
 bool
 storm_all_live(struct clients *e, unsigned ms)
 {
@@ -131,13 +152,7 @@ storm_all_live(struct clients *e, unsigned ms)
 		if (live == e->count)
 			return true;
 		if (wire_now_ms() > deadline) {
-			for (size_t i = 0, told = 0; i < e->count && told < 5; i++)
-				if (!e->list[i].live && ++told != 0)
-					tap_note(
-					    "client %zu (%s) is in state %d, opened %d, live %#x of %u",
-					    i, client_transport_name(e->list[i].transport),
-					    (int)e->list[i].state, e->list[i].opened,
-					    e->list[i].channel_live, e->list[i].channel_count);
+			note_waiting(e);
 			return false;
 		}
 		clients_turn(e, 5);
