@@ -110,9 +110,9 @@ handoff_credit(const struct master *m, const struct seat *seat)
 	size_t credit = LIMIT_HANDOFF_CREDITS - handoff_in_flight(&seat->flight);
 	uint64_t room;
 
-	if (seat->state != SEAT_SERVING || seat->flight.peers.total >= seat->max_connections ||
-	    !orders_clear(m, seat->ordinal))
+	if (seat->state != SEAT_SERVING || !orders_clear(m, seat->ordinal))
 		return 0;
+	assert(seat->flight.peers.total <= seat->max_connections);
 	room = seat->max_connections - seat->flight.peers.total;
 	return credit < room ? credit : (size_t)room;
 }
