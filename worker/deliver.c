@@ -344,6 +344,8 @@ deliver_unstash(struct worker *w, struct io_event *events, size_t max)
 	struct deliver *d = &w->deliver;
 	const size_t n = d->stash_count < max ? d->stash_count : max;
 
+	if (n == 0)
+		return 0;
 	memcpy(events, d->stash, n * sizeof *events);
 	d->stash_count -= (uint32_t)n;
 	memmove(d->stash, d->stash + n, d->stash_count * sizeof *events);

@@ -149,12 +149,11 @@ drain(struct worker *w)
 	for (; left > 0 && w->drain_next < end; w->drain_next++, left--) {
 		struct slot *s = worker_slot(w, w->drain_next);
 
-		if (w->drain_next == 0 || s->state == CONN_FREE || s->state == CONN_CLOSED || s->state == CONN_LINGER ||
-		    (s->flags & CONN_CLOSE_AFTER) != 0)
+		if (w->drain_next == 0 || s->state == CONN_FREE || s->state == CONN_CLOSED)
 			continue;
 		if (w->now_ns >= w->drain_end_ns)
 			conn_close(w, w->drain_next, BOARD_CLOSED_DRAIN);
-		else
+		else if (s->state != CONN_LINGER && (s->flags & CONN_CLOSE_AFTER) == 0)
 			session_end_drain(w, w->drain_next);
 	}
 	if (w->drain_next < end)

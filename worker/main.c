@@ -55,7 +55,6 @@ open_kernel(struct worker *w)
 		log_line(LOG_ERR, "event=start_failed reason=\"%s\"", report);
 		return false;
 	}
-	log_line(LOG_DEBUG, "event=probed report=\"%s\"", report);
 	return true;
 }
 

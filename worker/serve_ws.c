@@ -143,8 +143,12 @@ check_handshake(struct worker *w, uint32_t slot, const struct session_request *r
 	const enum ws_handshake_result result =
 	    ws_handshake_check(r->handshake, r->http->method_name, r->http->minor);
 
-	if (result == WS_HANDSHAKE_OK)
+	if (result == WS_HANDSHAKE_OK && r->http->framing == HTTP_FRAMING_NONE)
 		return true;
+	if (result == WS_HANDSHAKE_OK) { /* its bytes would be taken for frames */
+		session_refuse_upgrade(w, slot, r, ERROR_BAD_REQUEST, "a WebSocket handshake has no body");
+		return false;
+	}
 	session_refuse_upgrade(w, slot, r,
 	    ws_handshake_status(result) == 426 ? ERROR_UPGRADE_REQUIRED : ERROR_BAD_REQUEST, ws_handshake_text(result));
 	return false;
@@ -370,7 +374,8 @@ take_control(struct ws_partial *p, const struct ws_input_event *event)
 {
 	if (event->first)
 		p->control_len = 0;
-	memcpy(p->control + p->control_len, event->data.bytes, event->data.len);
+	if (event->data.len != 0)
+		memcpy(p->control + p->control_len, event->data.bytes, event->data.len);
 	p->control_len = (uint8_t)(p->control_len + event->data.len);
 	return event->last;
 }
@@ -433,11 +438,13 @@ keep_partial(struct worker *w, uint32_t slot, const struct ws_partial *p)
 		*x->ws = *p;
 }
 
-/* What a message may hold: the data as base64, and the rest of the object around it. */
+/* What a message may hold: the data escaped, of which quotes are the common case, and the rest of the object around it. */
 static uint32_t
 message_len_max(const struct worker *w)
 {
-	return w->settings.now.max_event_bytes / 3 * 4 + 1024;
+	const uint32_t data = w->settings.now.max_event_bytes;
+
+	return data < (UINT32_MAX - 1024) / 2 ? data * 2 + 1024 : UINT32_MAX;
 }
 
 void
