@@ -7,7 +7,7 @@
  *	                     also finds the id up to which it may have missed events
  *	2  intent            before the first byte: a reader that copied a new byte sees that it was lapped
  *	3  the bytes         with next = 0, each word with release
- *	4  prev.next         only if that record is still kept
+ *	4  prev.next         only of a record that is kept behind the new intent
  *	5  index             prior := newest, then newest := new
  *	6  block             first record of its block of the log
  *	commit:
@@ -441,15 +441,17 @@ find_targets(struct ring_write *w, const struct ring_write_event *e, struct targ
 	}
 }
 
-/* Sets `next` of the channel's record before, for readers that wait there. */
+/*
+ * Sets `next` of the channel's record before, for readers that wait there. That record is still kept, since find_targets
+ * comes after raise_intent; in one that is not this would be another record's word.
+ */
 static void
 link_previous(struct ring_write *w, const struct target *t, uint64_t position)
 {
 	size_t word = RECORD_HEADER_BYTES / 8;
 	struct record_header header;
 
-	if (t->previous == 0 || !ring_read_kept(&w->ring, t->previous) ||
-	    !own_header(w, t->previous, &header))
+	if (t->previous == 0 || !own_header(w, t->previous, &header))
 		return;
 	for (unsigned i = 0; i < header.channels; i++, word += RECORD_LINK_BYTES / 8) {
 		uint64_t back_next = own_word(w, t->previous, word + 2) & UINT32_MAX;

@@ -27,6 +27,7 @@ enum word {
 	INTENT,
 	LOST,
 	TAIL,
+	ISSUED,
 	SETTLED,
 	ENTRIES, /* two entries of hash, newest, prior */
 	RECORDS = ENTRIES + 6,
@@ -43,6 +44,7 @@ static const char *const mutants[] = {
     "newest_before_prior",
     "prior_moves_within_batch",
     "settled_before_tail",
+    "issued_after_tail",
     "lost_after_intent",
     "lost_after_eviction",
     "link_to_lapped_record",
@@ -66,6 +68,7 @@ enum mutant {
 	NEWEST_BEFORE_PRIOR,
 	PRIOR_MOVES_WITHIN_BATCH,
 	SETTLED_BEFORE_TAIL,
+	ISSUED_AFTER_TAIL,
 	LOST_AFTER_INTENT,
 	LOST_AFTER_EVICTION,
 	LINK_TO_LAPPED_RECORD,
@@ -242,8 +245,12 @@ write_all(struct model *m, const char *story)
 			continue;
 		if (m->mutant == SETTLED_BEFORE_TAIL)
 			store(m, SETTLED, p);
+		if (m->mutant != ISSUED_AFTER_TAIL)
+			store(m, ISSUED, p);
 		if (m->mutant != TAIL_BEFORE_BYTES && m->mutant != TAIL_BEFORE_INDEX)
 			store(m, TAIL, p);
+		if (m->mutant == ISSUED_AFTER_TAIL)
+			store(m, ISSUED, p);
 		if (m->mutant != SETTLED_BEFORE_TAIL)
 			store(m, SETTLED, p);
 		published = p;
@@ -468,6 +475,7 @@ reader_step(struct model *m, struct state *s)
 
 	switch (s->step) {
 	case SEEK:
+		expect(m, s->cursor <= memory[ISSUED], "an id that was delivered counts as from the future");
 		s->settled = memory[SETTLED];
 		if (m->mutant == READER_READS_LOST_BEFORE_SEARCHING)
 			s->lost = memory[LOST];
