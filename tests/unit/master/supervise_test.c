@@ -96,6 +96,12 @@ worker_serve(struct worker *w, struct slice packet)
 		_exit(4);
 	if (strcmp(w->how, "die-on-connections") == 0 && w->start.incarnation == 0)
 		kill(getpid(), SIGKILL);
+	/* More packets than the master reads in one turn lie before the acknowledgement. */
+	for (int i = 0; i < 100 && strcmp(w->how, "die-after-taking") == 0; i++) {
+		order_encode_closed(&o, &w->closed);
+		worker_send(&o);
+		o = out_to(bytes, sizeof bytes);
+	}
 	order_encode_taken(
 	    &o, &(struct order_taken){connections.first_serial + connections.count - 1});
 	worker_send(&o);
@@ -173,11 +179,13 @@ worker_start(struct worker *w, struct ring *ring, struct slice packet)
 		worker_plain(ORDER_READY);
 	if (strcmp(w->how, "babble") == 0 && w->start.incarnation == 0)
 		(void)!send(CONTROL, "what?", 5, MSG_NOSIGNAL);
-	if (strcmp(w->how, "bad-piece") == 0 && w->start.incarnation == 0) {
+	for (uint32_t at = 0;
+	     at < 2 && strcmp(w->how, "bad-piece") == 0 && w->start.incarnation == 0; at++) {
 		char bytes[64];
 		struct out o = out_to(bytes, sizeof bytes);
 
-		order_encode_piece(&o, &(struct order_piece){30000, 1, SLICE_LITERAL("x")});
+		/* The second piece overlaps the first. */
+		order_encode_piece(&o, &(struct order_piece){30000, at, SLICE_LITERAL("xyz")});
 		worker_send(&o);
 	}
 	if (strcmp(w->how, "publish") == 0) {
@@ -719,6 +727,7 @@ check_shortage(struct fixture *f, bool in_flight)
 	uint64_t end, used, paused = f->m.counters.accept_paused;
 	unsigned refused = 0;
 
+	UNTIL(f, master_connections(&f->m) == 0);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	for (int i = 0; in_flight && i < 3; i++)
 		fds[i] = dial(f);
@@ -763,6 +772,44 @@ accept_waits_out_a_shortage_of_descriptors(void **state)
 	check_shortage(f, false);
 }
 
+/* Credits, then the queue, then the backlog: nobody is refused, nobody lost, and nothing spins meanwhile. */
+static void
+accept_lets_the_backlog_hold_what_no_worker_takes(void **state)
+{
+	struct fixture *f = *state;
+	enum { CLIENTS = 2500 };
+	int *fds = calloc(CLIENTS, sizeof *fds);
+	char text[512];
+	uint64_t used, end;
+
+	boot(f, "serve", "");
+	UNTIL(f, all_serve(f));
+	for (unsigned i = 0; i < 2; i++)
+		kill(master_worker_pid(&f->m, i), SIGSTOP);
+	for (int i = 0; i < CLIENTS; i++) {
+		fds[i] = dial(f);
+		assert_int_equal(loop_turn(f->m.loop, 0), 0);
+	}
+	UNTIL(f, handoff_room(&f->m) == 0);
+	/* Fewer than all credits if the sockets filled up first, with messages of few descriptors. */
+	assert_in_range(f->m.counters.accepted, LIMIT_HANDOFF_QUEUE + 100,
+	    2 * LIMIT_HANDOFF_CREDITS + LIMIT_HANDOFF_QUEUE);
+	used = used_ms();
+	end = now_ms() + 500;
+	while (now_ms() < end)
+		assert_int_equal(loop_turn(f->m.loop, 100), 0);
+	assert_true(used_ms() - used < 100);
+	assert_int_equal(f->m.counters.accept_paused, 1);
+	for (unsigned i = 0; i < 2; i++)
+		kill(master_worker_pid(&f->m, i), SIGCONT);
+	for (int i = 0; i < CLIENTS; i++) {
+		hear(f, fds[i], text, sizeof text);
+		assert_true(atoi(text) > 0);
+	}
+	UNTIL(f, f->m.counters.handed_off == CLIENTS);
+	free(fds);
+}
+
 static void
 listener_names_the_address_and_the_remedy(void **state)
 {
@@ -801,6 +848,7 @@ main(int argc, char **argv)
 	    TEST(drain_asked_for_twice_does_not_wait),
 	    TEST(accept_refuses_beyond_its_limits_with_an_answer),
 	    TEST(accept_waits_out_a_shortage_of_descriptors),
+	    TEST(accept_lets_the_backlog_hold_what_no_worker_takes),
 	    TEST(listener_names_the_address_and_the_remedy),
 	};
 
