@@ -59,6 +59,9 @@ crowd(struct tap *t, struct server *s, struct clients *e, struct publisher *p)
 	tap_check(t, p->answered == 1 && p->refused == 0, "an event is still taken");
 	tap_check(t, received >= opened, "and reaches those that are served (%llu of %zu)",
 	    (unsigned long long)received, opened);
+	tap_check(t, e->repelled == 0,
+	    "no EventSource is told to give up for ever (%llu of %llu refused)",
+	    (unsigned long long)e->repelled, (unsigned long long)e->refused);
 	tap_check(t, e->violations == 0, "violations of the contract = %llu %s",
 	    (unsigned long long)e->violations, e->violation);
 }

@@ -98,6 +98,7 @@ struct clients {
 	    struct client *c); /* may be NULL: a connection ended that the test did not cut */
 	/* counters */
 	uint64_t bytes, events, gaps, connects, connect_errors, cuts_by_peer, refused, violations;
+	uint64_t repelled; /* SSE clients that got a 5xx: an EventSource never comes back then */
 	char violation[256];
 	char *buffer; /* shared by all reads */
 	char *scratch;

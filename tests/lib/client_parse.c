@@ -469,6 +469,21 @@ parse_poll(struct clients *e, struct client *c, char *bytes, size_t len)
 	return c->fd == -1 ? -1 : n;
 }
 
+/* A stream that is welcomed has all its fields; one that only says when to come back needs the type. */
+static bool
+stream_fields_are_right(const struct wire_http *answer, const char *bytes, size_t len)
+{
+	struct text type;
+
+	if (!answer->streams || !wire_http_field(answer, "Content-Type", &type))
+		return false;
+	if (memmem(bytes, len, "ringcast.welcome", 16) == NULL)
+		return type.len >= 17 && memcmp(type.bytes, "text/event-stream", 17) == 0;
+	return is_field(answer, "Content-Type", "text/event-stream; charset=utf-8") &&
+	       is_field(answer, "Cache-Control", "no-cache, no-transform") &&
+	       is_field(answer, "X-Accel-Buffering", "no");
+}
+
 /* The head of a stream; bytes it takes, 0 need more, -1 lost. */
 static ssize_t
 parse_stream_head(struct clients *e, struct client *c, char *bytes, size_t len)
@@ -483,15 +498,15 @@ parse_stream_head(struct clients *e, struct client *c, char *bytes, size_t len)
 	head_len = (size_t)(end + 4 - bytes);
 	if (wire_http_parse(bytes, head_len, true, &answer) < 0 ||
 	    answer.status != (sse ? 200 : 101)) {
-		client_violation(e, c, "head %.*s", (int)(head_len < 60 ? head_len : 60), bytes);
 		e->refused++;
+		e->repelled += sse && answer.status / 100 == 5;
+		if (!sse || answer.status / 100 != 5)
+			client_violation(
+			    e, c, "head %.*s", (int)(head_len < 60 ? head_len : 60), bytes);
 		client_lost(e, c, false);
 		return -1;
 	}
-	if (sse &&
-	    (!is_field(&answer, "Content-Type", "text/event-stream; charset=utf-8") ||
-		!answer.streams || !is_field(&answer, "Cache-Control", "no-cache, no-transform") ||
-		!is_field(&answer, "X-Accel-Buffering", "no")))
+	if (sse && !stream_fields_are_right(&answer, bytes, len))
 		client_violation(
 		    e, c, "fields of a stream: %.*s", (int)answer.head.len, answer.head.bytes);
 	if (!sse && !is_field(&answer, "Sec-WebSocket-Accept", WIRE_WS_ACCEPT))
