@@ -185,7 +185,6 @@ deliver_frames(struct worker *w, uint32_t slot, const struct run *runs, uint32_t
 	if (s->state == CONN_CLOSED)
 		return; /* by the trouble of an earlier send */
 	f = flight_new(w, slot, FLIGHT_FRAMES);
-	f->cursor = s->cursor;
 	f->skip = skip;
 	f->run_first = d->run_count;
 	f->run_count = count;
@@ -250,7 +249,7 @@ frames_cut(struct worker *w, struct flight *f, uint32_t taken)
 
 			if (taken < len) {
 				/* Runs are in order of id: nothing before this frame is missing. */
-				s->cursor = frame->id - 1 > f->cursor ? frame->id - 1 : f->cursor;
+				s->cursor = frame->id - 1;
 				replay_cut(w, f->slot, frame, taken == 0 ? skip : skip + taken);
 				return;
 			}

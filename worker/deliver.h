@@ -30,7 +30,6 @@ enum flight_kind { FLIGHT_FRAMES, FLIGHT_TAIL, FLIGHT_BEAT };
 
 /* A send that is queued. */
 struct flight {
-	uint64_t cursor; /* frames: the connection's before them */
 	const char *bytes; /* beat */
 	uint32_t slot;
 	uint32_t len;

@@ -319,11 +319,12 @@ static struct replay_run *
 find_shared(struct worker *w, const struct slot *s, struct extra *x, uint32_t limit, uint64_t bound)
 {
 	struct sub *sub = &x->subs[0];
+	const uint64_t channel = channel_at(w, sub->channel)->hash;
 
 	for (uint32_t i = 0; i < w->replay.used; i++) {
 		struct replay_run *run = &w->replay.runs[i];
 
-		if (run->shared && run->channel == sub->channel && run->dialect == s->dialect && run->limit == limit &&
+		if (run->shared && run->channel == channel && run->dialect == s->dialect && run->limit == limit &&
 		    run->from == sub->cursor && run->bound == bound) {
 			sub->position = run->position;
 			sub->id = run->id;
@@ -337,11 +338,12 @@ find_shared(struct worker *w, const struct slot *s, struct extra *x, uint32_t li
 }
 
 static void
-share(struct replay_run *run, const struct slot *s, const struct sub *sub, uint32_t limit, uint64_t bound, uint64_t from)
+share(struct worker *w, struct replay_run *run, const struct slot *s, const struct sub *sub, uint32_t limit,
+    uint64_t bound, uint64_t from)
 {
 	run->from = from;
 	run->bound = bound;
-	run->channel = sub->channel;
+	run->channel = channel_at(w, sub->channel)->hash;
 	run->limit = limit;
 	run->dialect = s->dialect;
 	run->position = sub->position;
@@ -369,7 +371,7 @@ run_for(struct worker *w, const struct slot *s, struct extra *x, uint32_t limit,
 	build(w, s, x, run, limit, bytes_max, bound);
 	run->shared = false;
 	if (can_share(s, x))
-		share(run, s, &x->subs[0], limit, bound, from);
+		share(w, run, s, &x->subs[0], limit, bound, from);
 	return run;
 }
 
@@ -455,7 +457,7 @@ serve_stream(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 		return;
 	}
 	frames = (struct run){&run->wave, 0, run->wave.count};
-	deliver_frames(w, slot, &frames, 1, s->offset, run->reached > s->cursor ? run->reached : s->cursor);
+	deliver_frames(w, slot, &frames, 1, s->offset, run->reached);
 }
 
 static void

@@ -24,7 +24,7 @@ struct replay_run {
 	/* what it was built for */
 	uint64_t from;  /* cursor */
 	uint64_t bound; /* nothing newer was looked at */
-	uint32_t channel;
+	uint64_t channel; /* its hash: an index may have gone to another channel meanwhile */
 	uint32_t limit;
 	uint8_t dialect;
 	bool shared; /* these are set: one channel, from the start of a frame */

@@ -40,7 +40,7 @@ link_into(struct worker *w, uint32_t *head, uint32_t slot)
 	s->timer_prev = 0;
 	s->timer_next = *head;
 	if (*head != 0)
-		worker_slot(w, *head)->timer_prev = slot + 1;
+		worker_slot(w, *head)->timer_prev = slot;
 	*head = slot;
 }
 
