@@ -135,6 +135,7 @@ orders_transmit(struct seat *seat, struct slice packet, const int *fds, size_t c
 	struct iovec bytes = {(char *)(uintptr_t)packet.bytes, packet.len};
 	struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
 	struct cmsghdr *head;
+	bool wait;
 
 	if (count > 0) {
 		assert(count <= LIMIT_HANDOFF_BATCH);
@@ -149,17 +150,12 @@ orders_transmit(struct seat *seat, struct slice packet, const int *fds, size_t c
 	}
 	if (sendmsg(seat->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) != -1)
 		return 0;
-	switch (errno) {
-	case ENOBUFS:
-	case ENOMEM:
-	case ETOOMANYREFS:
-		/* No event tells when there is room again: our descriptors in flight, everybody's kernel memory. */
-		if (loop_timer_set(seat->master->loop, &seat->orders.retry, ORDERS_RETRY_NS,
-			orders_on_retry, seat) == -1)
-			break;
-		/* fall through */
-	case EAGAIN:
-	case EINTR:
+	wait = errno == EAGAIN || errno == EINTR;
+	/* No event tells when there is room again for descriptors in flight, or in everybody's memory. */
+	if (errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS)
+		wait = loop_timer_set(seat->master->loop, &seat->orders.retry, ORDERS_RETRY_NS,
+			   orders_on_retry, seat) == 0;
+	if (wait) {
 		seat->orders.blocked = true;
 		orders_watch(seat);
 		errno = EAGAIN;
