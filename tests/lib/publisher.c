@@ -215,7 +215,8 @@ write_lines(struct publisher *p)
 		at += (size_t)n;
 	}
 	p->out_len -= at;
-	memmove(p->out, p->out + at, p->out_len);
+	if (at != 0)
+		memmove(p->out, p->out + at, p->out_len);
 	return true;
 }
 
