@@ -147,6 +147,7 @@ sub_control(struct sub *s, struct slice object)
 		    control.message.bytes);
 		break;
 	case CONTROL_UNSUBSCRIBED:
+		s->let_go = true;
 		ctl_note(s->c, "the subscription to %.*s has ended: %.*s", (int)control.channel.len,
 		    control.channel.bytes, (int)control.reason.len, control.reason.bytes);
 		break;
@@ -182,6 +183,7 @@ run_once(struct sub *s)
 	struct client client;
 	enum sub_end end = SUB_FINAL;
 
+	s->let_go = false;
 	if (!client_open_url(&client, s->c, &s->url, s->was_connected))
 		return s->was_connected ? SUB_AGAIN : SUB_FINAL;
 	switch (s->transport) {

@@ -30,6 +30,7 @@ struct sub {
 	uint64_t cursor;
 	bool has_cursor;
 	bool was_connected;  /* at any time: before that the first failure is the last */
+	bool let_go;         /* the server ended a subscription: a new connection takes it up again */
 	unsigned tries;      /* in a row, without a welcome */
 	unsigned retry_ms;   /* what the server asks for; 0: nothing */
 	unsigned beat_s;     /* 0: not known */

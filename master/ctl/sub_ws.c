@@ -156,6 +156,8 @@ read_messages(struct socket *ws)
 		take_received(ws);
 		if (ws->done)
 			return SUB_DONE;
+		if (s->let_go)
+			return SUB_AGAIN;
 		if (ws->closed)
 			return comes_back(ws->code) ? SUB_AGAIN : SUB_FINAL;
 		fflush(s->c->out);

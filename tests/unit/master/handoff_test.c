@@ -1,9 +1,10 @@
 /*
  * handoff_test.c: no connection is lost between the master and its workers.
  *
- * The master's side is the real one, on a loop; the workers are played here, at the other ends of the control sockets, or by
- * children that can be killed. A connection is one end of a socket pair: its client, the other end, must get exactly
- * one greeting, whatever happens to the workers on the way.
+ * The master's side is the real one, on a loop; the workers are played here, at the other ends of
+ * the control sockets, or by children that can be killed. A connection is one end of a socket pair:
+ * its client, the other end, must get exactly one greeting, whatever happens to the workers on the
+ * way.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -150,7 +151,7 @@ turn(struct fixture *f)
 	assert_int_equal(loop_turn(f->m.loop, 0), 0);
 }
 
-/* ---- the worker's side ------------------------------------------------------------------------------- */
+/* ---- the worker's side ----------------------------------------------------------------------- */
 
 struct delivery {
 	struct order_connections message;
@@ -237,7 +238,7 @@ check_all_greeted(struct fixture *f)
 	assert_int_equal(handoff_waiting(&f->m), 0);
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void
 handoff_sends_a_batch_to_the_least_loaded_worker(void **state)
@@ -454,9 +455,9 @@ handoff_refuses_acknowledgements_and_closes_that_cannot_be(void **state)
 }
 
 /*
- * A child as worker: takes some of what it is given, acknowledged and then greeted, and is killed with the rest in its
- * hands or still in the socket. The one moment at which it must not be killed is between the two: what it has
- * acknowledged is its own, and would be lost with it.
+ * A child as worker: takes some of what it is given, acknowledged and then greeted, and is killed
+ * with the rest in its hands or still in the socket. The one moment at which it must not be killed
+ * is between the two: what it has acknowledged is its own, and would be lost with it.
  */
 static _Noreturn void
 child_that_dies(int socket, unsigned seed)
@@ -488,7 +489,10 @@ seat_fork(struct fixture *f, unsigned i, unsigned seed)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		/* Only what a real worker inherits: the other ends would keep sockets open past their owners' death. */
+		/*
+		 * Only what a real worker inherits: the other ends would keep sockets open past
+		 * their owners' death.
+		 */
 		for (unsigned j = 0; j < WORKERS; j++) {
 			if (j != i && f->worker[j] != -1)
 				close(f->worker[j]);
@@ -546,7 +550,10 @@ handoff_loses_nothing_when_workers_are_killed_before_they_acknowledge(void **sta
 	assert_true(f->m.counters.handed_again > 100);
 }
 
-/* At its descriptor limit a worker gets MSG_CTRUNC and a part; it must close that part and die unacknowledged. */
+/*
+ * At its descriptor limit a worker gets MSG_CTRUNC and a part; it must close that part and die
+ * unacknowledged.
+ */
 static void
 handoff_survives_a_worker_that_is_out_of_descriptors(void **state)
 {
@@ -600,7 +607,10 @@ child_that_serves(int socket, int go)
 	_exit(served == 400 ? 0 : 1);
 }
 
-/* Without privileges, more descriptors in flight than RLIMIT_NOFILE are refused with ETOOMANYREFS: wait, and go on. */
+/*
+ * Without privileges, more descriptors in flight than RLIMIT_NOFILE are refused with ETOOMANYREFS:
+ * wait, and go on.
+ */
 static int
 exhaust_flight(struct fixture *f)
 {

@@ -173,7 +173,10 @@ loop_expires_timers_in_order(void **state)
 	while (loop_now_ns(loop) < start + 40 * LOOP_NS_PER_MS) {
 		assert_int_equal(loop_turn(loop, 5), 0);
 		for (int i = 0; i < 300; i++) {
-			/* A turn runs at most 64: what is due and still pending is left only by that. */
+			/*
+			 * A turn runs at most 64: what is due and still pending is left only by
+			 * that.
+			 */
 			if (set[i] && fired[i] == 0)
 				assert_true(loop_timer_pending(&timers[i]));
 			if (fired[i] > 0)

@@ -1,9 +1,10 @@
 /*
  * supervise_test.c: a whole master, with this program as its worker.
  *
- * The test runs the master's loop in its own process, as ringcastd would. Workers are this very binary, started as
- * "ringcast-worker" through RINGCAST_WORKER; FAKE_WORKER in the environment says how they behave. Clients are plain
- * sockets; a worker that serves answers each of them with one line that names its process.
+ * The test runs the master's loop in its own process, as ringcastd would. Workers are this very
+ * binary, started as "ringcast-worker" through RINGCAST_WORKER; FAKE_WORKER in the environment says
+ * how they behave. Clients are plain sockets; a worker that serves answers each of them with one
+ * line that names its process.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,7 +36,7 @@
 #include "master/supervise.h"
 #include "shm/ring_write.h"
 
-/* ---- the worker ---------------------------------------------------------------------------------------- */
+/* ---- the worker ------------------------------------------------------------------------------ */
 
 #define CONTROL 3
 
@@ -148,7 +149,10 @@ worker_publish(const char *tag, size_t len)
 	}
 }
 
-/* The answer must name the event's id, and the ring must show that id by then: commit before answer. */
+/*
+ * The answer must name the event's id, and the ring must show that id by then: commit before
+ * answer.
+ */
 static void
 worker_check_published(struct worker *w, struct ring *ring, struct slice packet)
 {
@@ -239,7 +243,7 @@ worker_main(void)
 	return drained ? 0 : 11;
 }
 
-/* ---- the master ------------------------------------------------------------------------------------------ */
+/* ---- the master ------------------------------------------------------------------------------ */
 
 struct fixture {
 	struct master m;
@@ -413,7 +417,7 @@ hear(struct fixture *f, int fd, char *text, size_t size)
 	close(fd);
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void
 supervise_starts_workers_that_serve(void **state)
@@ -714,8 +718,9 @@ used_ms(void)
 }
 
 /*
- * With every descriptor used, the loop must neither spin nor forget the listener. While descriptors are on their way to
- * workers it only waits; else it tells one client at a time, by means of the reserve.
+ * With every descriptor used, the loop must neither spin nor forget the listener. While descriptors
+ * are on their way to workers it only waits; else it tells one client at a time, by means of the
+ * reserve.
  */
 static void
 check_shortage(struct fixture *f, bool in_flight)
@@ -772,7 +777,10 @@ accept_waits_out_a_shortage_of_descriptors(void **state)
 	check_shortage(f, false);
 }
 
-/* Credits, then the queue, then the backlog: nobody is refused, nobody lost, and nothing spins meanwhile. */
+/*
+ * Credits, then the queue, then the backlog: nobody is refused, nobody lost, and nothing spins
+ * meanwhile.
+ */
 static void
 accept_lets_the_backlog_hold_what_no_worker_takes(void **state)
 {
@@ -791,7 +799,9 @@ accept_lets_the_backlog_hold_what_no_worker_takes(void **state)
 		assert_int_equal(loop_turn(f->m.loop, 0), 0);
 	}
 	UNTIL(f, handoff_room(&f->m) == 0);
-	/* Fewer than all credits if the sockets filled up first, with messages of few descriptors. */
+	/*
+	 * Fewer than all credits if the sockets filled up first, with messages of few descriptors.
+	 */
 	assert_in_range(f->m.counters.accepted, LIMIT_HANDOFF_QUEUE + 100,
 	    2 * LIMIT_HANDOFF_CREDITS + LIMIT_HANDOFF_QUEUE);
 	used = used_ms();

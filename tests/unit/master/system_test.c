@@ -1,5 +1,6 @@
 /*
- * system_test.c: what stands between the master and the machine: listening sockets, what systemd passes, what it is told.
+ * system_test.c: what stands between the master and the machine: listening sockets, what systemd
+ * passes, what it is told.
  */
 #include <setjmp.h>
 #include <stdarg.h>
