@@ -98,7 +98,7 @@ main(void)
 	/* 50 of each transport; every second one stalls. The ring holds about half of what is published. */
 	struct storm_options options = {.clients = tap_scaled(50, 8),
 	    .channels = 4,
-	    .events = tap_scaled(6000, 3000),
+	    .events = tap_scaled(6000, 5000),
 	    .events_per_s = 1000,
 	    .padding = 1000};
 
