@@ -1,9 +1,10 @@
 /*
  * accept.c: see accept.h.
  *
- * Between calls: a listener is polled for input unless it rests (its timer brings it back) or there is no room in the
- * hand-off's queue (accept_resume does). `reserve` is a descriptor kept to give away: with it we can still take a
- * connection and tell it that we are full when there is no other left.
+ * Between calls: a listener is polled for input unless it rests (its timer brings it back) or there
+ * is no room in the hand-off's queue (accept_resume does). `reserve` is a descriptor kept to give
+ * away: with it we can still take a connection and tell it that we are full when there is no other
+ * left.
  */
 #include "master/accept.h"
 
@@ -44,7 +45,7 @@ struct accept {
 	bool no_room;
 };
 
-/* ---- refusing --------------------------------------------------------------------------------------- */
+/* ---- refusing -------------------------------------------------------------------------------- */
 
 #define ACCEPT_BODY(code, words) "{\"error\":{\"code\":\"" code "\",\"message\":\"" words "\"}}"
 #define ACCEPT_HEAD "Content-Type: application/json\r\nRetry-After: 5\r\nConnection: close\r\n\r\n"
@@ -58,10 +59,14 @@ static const char *const accept_answers[] = {
 	"draining", "the server is stopping"),
 };
 
-/* EventSource gives up for ever on a 503, so a client whose request is here and asks for a stream gets an empty one. */
+/*
+ * EventSource gives up for ever on a 503, so a client whose request is here and asks for a stream
+ * gets an empty one.
+ */
 static const char accept_empty_stream[] =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-    "Cache-Control: no-cache, no-transform\r\nAccess-Control-Allow-Origin: *\r\nConnection: close\r\n\r\nretry: 5000\n\n";
+    "Cache-Control: no-cache, no-transform\r\n"
+    "Access-Control-Allow-Origin: *\r\nConnection: close\r\n\r\nretry: 5000\n\n";
 
 void
 accept_refuse(int fd, enum accept_refusal why)
@@ -80,7 +85,7 @@ accept_refuse(int fd, enum accept_refusal why)
 	close(fd);
 }
 
-/* ---- polling ---------------------------------------------------------------------------------------- */
+/* ---- polling --------------------------------------------------------------------------------- */
 
 static void
 accept_poll(struct accept_listener *listener)
@@ -124,7 +129,7 @@ accept_resume(struct master *m)
 		accept_set_room(m->accept, false);
 }
 
-/* ---- taking connections ------------------------------------------------------------------------------ */
+/* ---- taking connections ---------------------------------------------------------------------- */
 
 /* The address as sixteen bytes; all zero for a Unix socket. */
 static struct order_address
@@ -200,8 +205,9 @@ accept_take(struct accept_listener *listener, int fd, const struct sockaddr_stor
 }
 
 /*
- * Descriptors or memory ran out. If ours are only on their way to workers they will soon be free: rest. Otherwise one
- * client is told that we are full, at the price of the reserve, so that a full server is not a deaf one.
+ * Descriptors or memory ran out. If ours are only on their way to workers they will soon be free:
+ * rest. Otherwise one client is told that we are full, at the price of the reserve, so that a full
+ * server is not a deaf one.
  */
 static void
 accept_exhausted(struct accept_listener *listener, int error)
@@ -247,8 +253,8 @@ accept_one(struct accept_listener *listener)
 		return false;
 	}
 	/*
-	 * Most of what is left concerns only the connection that was about to be accepted (accept(2)); but a listener that
-	 * fails each time must not keep the loop busy.
+	 * Most of what is left concerns only the connection that was about to be accepted
+	 * (accept(2)); but a listener that fails each time must not keep the loop busy.
 	 */
 	listener->master->counters.accept_errors++;
 	if (errno == ECONNABORTED || errno == EINTR)
@@ -280,7 +286,7 @@ accept_on_ready(void *context, uint32_t events)
 		accept_rest(listener, ACCEPT_GATHER_US * UINT64_C(1000));
 }
 
-/* ---- opening and closing ------------------------------------------------------------------------------ */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 static void
 accept_add(struct master *m, int fd, const char *path, const struct publish_path_file *file)

@@ -1,8 +1,9 @@
 /*
  * config.c: the configuration's keys as one table, and what becomes of a file. See config.h.
  *
- * Defaults are JSON too and go through the same readers as what the operator writes, so there is one road for both. All
- * strings stay where jansson put them: a config keeps the documents it was read from.
+ * Defaults are JSON too and go through the same readers as what the operator writes, so there is
+ * one road for both. All strings stay where jansson put them: a config keeps the documents it was
+ * read from.
  */
 #include "master/config_check.h"
 
@@ -41,7 +42,7 @@ struct config_key {
 	void (*read)(struct config_reader *r, const json_t *value);
 };
 
-/* ---- keys with a reader of their own -------------------------------------------------------------- */
+/* ---- keys with a reader of their own --------------------------------------------------------- */
 
 static void
 config_read_address(
@@ -144,7 +145,10 @@ config_read_publish_group(struct config_reader *r, const json_t *value)
 
 	if (text == NULL)
 		return;
-	/* A group whose member list does not fit is there too, but its number is then unknown: same message. */
+	/*
+	 * A group whose member list does not fit is there too, but its number is then unknown: same
+	 * message.
+	 */
 	if (getgrnam_r(text, &group, names, sizeof names, &found) != 0 || found == NULL) {
 		config_check_mistake(r, "there is no group \"%s\" on this machine", text);
 		return;
@@ -258,7 +262,7 @@ config_read_io(struct config_reader *r, const json_t *value)
 	r->config->io = (enum config_io)io;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static const struct config_word config_log_words[] = {{"error", LOG_LEVEL_ERROR},
     {"warning", LOG_LEVEL_WARNING}, {"info", LOG_LEVEL_INFO}, {"debug", LOG_LEVEL_DEBUG},
@@ -334,7 +338,10 @@ config_read_key(struct config_reader *r, const struct config_key *key, const jso
 	}
 }
 
-/* The value of a key: as given, else its default, which then lives as long as the config. NULL: neither, or no memory. */
+/*
+ * The value of a key: as given, else its default, which then lives as long as the config. NULL:
+ * neither, or no memory.
+ */
 static const json_t *
 config_value(struct config_memory *memory, const struct config_key *key)
 {
@@ -348,7 +355,7 @@ config_value(struct config_memory *memory, const struct config_key *key)
 	return value;
 }
 
-/* ---- what must hold between keys -------------------------------------------------------------------- */
+/* ---- what must hold between keys ------------------------------------------------------------- */
 
 /* A size that was not given shrinks with a small ring; one that was given must fit it. */
 static void
@@ -417,7 +424,7 @@ config_settings(const struct config *config, struct order_settings *settings)
 	memcpy(settings->rules, config->rules, config->rule_count * sizeof config->rules[0]);
 }
 
-/* ---- making and freeing ------------------------------------------------------------------------------- */
+/* ---- making and freeing ---------------------------------------------------------------------- */
 
 static struct config *
 config_new(const char *path)
@@ -464,7 +471,10 @@ config_mistakes_clear(struct config_mistakes *mistakes)
 	mistakes->count = 0;
 }
 
-/* Fills a config from what is given. `overridden` only decides what a value's place is called: "--listen[0]". */
+/*
+ * Fills a config from what is given. `overridden` only decides what a value's place is called:
+ * "--listen[0]".
+ */
 static void
 config_fill(struct config_reader *r, const json_t *overridden)
 {
@@ -627,7 +637,10 @@ config_load(
 	return config;
 }
 
-/* Gives `now` the running value of each key that cannot change; names of those that differ go into held. */
+/*
+ * Gives `now` the running value of each key that cannot change; names of those that differ go into
+ * held.
+ */
 static int
 config_hold(const struct config *running, struct config *now, char *held, size_t held_size)
 {

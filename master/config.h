@@ -1,9 +1,10 @@
 /*
  * config.h: the configuration file: parsed, checked, and turned into what workers are told.
  *
- * One JSON object (README.md lists the keys; config.c has them as a table). All mistakes are collected, each with its JSON
- * path, and nothing of a file with mistakes is used. A struct config never changes once it is made: a reload makes a new one and
- * swaps the pointer. Strings and slices point into memory that the config owns.
+ * One JSON object (README.md lists the keys; config.c has them as a table). All mistakes are
+ * collected, each with its JSON path, and nothing of a file with mistakes is used. A struct config
+ * never changes once it is made: a reload makes a new one and swaps the pointer. Strings and slices
+ * point into memory that the config owns.
  */
 #ifndef MASTER_CONFIG_H
 #define MASTER_CONFIG_H
@@ -94,15 +95,19 @@ struct config_overrides {
 	bool console;
 };
 
-/* Collected mistakes, one line each: "channels[2].lag: ..."; a syntax error is one mistake: "line 3, column 5: ...". */
+/*
+ * Collected mistakes, one line each: "channels[2].lag: ..."; a syntax error is one mistake: "line
+ * 3, column 5: ...".
+ */
 struct config_mistakes {
 	size_t count; /* may exceed what is kept */
 	char *lines[CONFIG_MISTAKES_MAX];
 };
 
 /*
- * Reads a file (NULL: the defaults) and applies the overrides (NULL: none). NULL when there are mistakes: *mistakes, which
- * must be zero-initialised, then has them, to be freed with config_mistakes_clear.
+ * Reads a file (NULL: the defaults) and applies the overrides (NULL: none). NULL when there are
+ * mistakes: *mistakes, which must be zero-initialised, then has them, to be freed with
+ * config_mistakes_clear.
  */
 struct config *config_load(
     const char *path, const struct config_overrides *overrides, struct config_mistakes *mistakes);
@@ -117,9 +122,9 @@ void config_mistakes_clear(struct config_mistakes *mistakes);
 void config_settings(const struct config *config, struct order_settings *settings);
 
 /*
- * What SIGHUP does: reads running's file again. Keys that take effect only at the next start (config.c's table says which)
- * are checked, but keep the value they run with; the names of those that differ go into held, comma separated. NULL with
- * mistakes as config_load.
+ * What SIGHUP does: reads running's file again. Keys that take effect only at the next start
+ * (config.c's table says which) are checked, but keep the value they run with; the names of those
+ * that differ go into held, comma separated. NULL with mistakes as config_load.
  */
 struct config *config_reload(const struct config *running, const struct config_overrides *overrides,
     struct config_mistakes *mistakes, char *held, size_t held_size);

@@ -1,7 +1,9 @@
 /*
- * config_address.c: addresses to listen at, from text: "127.0.0.1:8080", "[::1]:8080", ":8080", "unix:/path".
+ * config_address.c: addresses to listen at, from text: "127.0.0.1:8080", "[::1]:8080", ":8080",
+ * "unix:/path".
  *
- * Numbers only: resolving names would make what we listen at depend on another machine, and differ at the next start.
+ * Numbers only: resolving names would make what we listen at depend on another machine, and differ
+ * at the next start.
  */
 #include "master/config_check.h"
 

@@ -1,5 +1,6 @@
 /*
- * config_check.c: one function for each kind of value that the configuration has. See config_check.h.
+ * config_check.c: one function for each kind of value that the configuration has. See
+ * config_check.h.
  *
  * All of them report instead of stopping, so that an operator sees every mistake of a file at once.
  */
@@ -253,7 +254,9 @@ config_check_array(struct config_reader *r, const json_t *value, size_t max, con
 	return true;
 }
 
-/* Edit distance (Levenshtein; a swap of neighbours counts two): one row at a time. Names are short. */
+/*
+ * Edit distance (Levenshtein; a swap of neighbours counts two): one row at a time. Names are short.
+ */
 static size_t
 config_check_distance(const char *a, const char *b)
 {
@@ -278,7 +281,10 @@ config_check_distance(const char *a, const char *b)
 	return row[b_len];
 }
 
-/* The nearest name, if it is near enough that it may have been meant: at most two edits, and not half of the name. */
+/*
+ * The nearest name, if it is near enough that it may have been meant: at most two edits, and not
+ * half of the name.
+ */
 static const char *
 config_check_nearest(const char *name, const char *const *names, size_t count)
 {
@@ -293,7 +299,10 @@ config_check_nearest(const char *name, const char *const *names, size_t count)
 			nearest = names[i];
 		}
 	}
-	/* A name that is the beginning of one, or has one as its beginning: "ring" for "ring_bytes". */
+	/*
+	 * A name that is the beginning of one, or has one as its beginning: "ring" for
+	 * "ring_bytes".
+	 */
 	for (size_t i = 0; i < count && nearest == NULL; i++) {
 		size_t len = strlen(name), known_len = strlen(names[i]);
 

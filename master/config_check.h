@@ -1,9 +1,10 @@
 /*
- * config_check.h: checking JSON values against what a key wants, and collecting every mistake with its JSON path. Used by
- * config.c and its parts only.
+ * config_check.h: checking JSON values against what a key wants, and collecting every mistake with
+ * its JSON path. Used by config.c and its parts only.
  *
- * A reader knows where it is ("channels[2].lag"): enter before looking at a member, leave with what enter returned. A check
- * that fails has reported the mistake; its caller just goes on to the next value.
+ * A reader knows where it is ("channels[2].lag"): enter before looking at a member, leave with what
+ * enter returned. A check that fails has reported the mistake; its caller just goes on to the next
+ * value.
  */
 #ifndef MASTER_CONFIG_CHECK_H
 #define MASTER_CONFIG_CHECK_H
@@ -11,8 +12,9 @@
 #include "master/config.h"
 
 /*
- * proto/json.h, which config.h brings in, and jansson.h use some names both. Files that include this header mean jansson's;
- * of its functions json_string alone is hidden by proto's (json_stringn does the same).
+ * proto/json.h, which config.h brings in, and jansson.h use some names both. Files that include
+ * this header mean jansson's; of its functions json_string alone is hidden by proto's (json_stringn
+ * does the same).
  */
 #define JSON_NULL JANSSON_NULL
 #define JSON_FALSE JANSSON_FALSE
@@ -71,7 +73,10 @@ bool config_check_object(
 /* "64MiB" where that is exact, else the number. */
 void config_check_size_text(uint64_t bytes, char *text, size_t size);
 
-/* config_address.c: one address as `listen` takes it. False after a mistake. ":8080" gives IPv6's any address, optional. */
+/*
+ * config_address.c: one address as `listen` takes it. False after a mistake. ":8080" gives IPv6's
+ * any address, optional.
+ */
 bool config_address_parse(
     struct config_reader *r, const char *text, struct config_address *address);
 

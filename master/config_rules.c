@@ -1,6 +1,6 @@
 /*
- * config_rules.c: the keys that are lists: channel rules, origins, trusted proxies. Their grammar is proto's (rule.h,
- * origin.h, address.h); here stands only what the file calls them.
+ * config_rules.c: the keys that are lists: channel rules, origins, trusted proxies. Their grammar
+ * is proto's (rule.h, origin.h, address.h); here stands only what the file calls them.
  */
 #include "master/config_check.h"
 

@@ -1,8 +1,9 @@
 /*
  * handoff.c: the queue of accepted connections, and what is in flight to workers. See handoff.h.
  *
- * Between calls: flight->at holds the serials first_serial .. next_serial - 1, each with an open descriptor. The queue is a
- * ring with room for LIMIT_HANDOFF_QUEUE accepted connections and everything that workers may give back by dying.
+ * Between calls: flight->at holds the serials first_serial .. next_serial - 1, each with an open
+ * descriptor. The queue is a ring with room for LIMIT_HANDOFF_QUEUE accepted connections and
+ * everything that workers may give back by dying.
  */
 #include "master/handoff.h"
 
@@ -32,7 +33,10 @@ handoff_new(struct master *m)
 		return -1;
 	h->places = LIMIT_HANDOFF_QUEUE + (size_t)m->worker_count * LIMIT_HANDOFF_CREDITS;
 	h->queue = calloc(h->places, sizeof *h->queue);
-	/* Its books have room for all that the queue can hold, so taking back what a dead worker had cannot fail. */
+	/*
+	 * Its books have room for all that the queue can hold, so taking back what a dead worker
+	 * had cannot fail.
+	 */
 	if (h->queue == NULL || peers_reserve(&h->peers, h->places) == -1) {
 		free(h->queue);
 		free(h);
@@ -95,7 +99,7 @@ handoff_offer(struct master *m, int fd, const struct order_address *peer)
 	return true;
 }
 
-/* ---- sending ---------------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static size_t
 handoff_in_flight(const struct handoff_flight *flight)
@@ -179,7 +183,10 @@ handoff_send(struct master *m, struct seat *seat)
 	/* Once sent, connections cannot be called back for lack of memory to count them in. */
 	if (peers_reserve(&seat->flight.peers, message.count) == -1)
 		return false;
-	/* Refused: full, or gone with its death on the way. Either way it has no credit now, and another worker may have. */
+	/*
+	 * Refused: full, or gone with its death on the way. Either way it has no credit now, and
+	 * another worker may have.
+	 */
 	if (orders_send_descriptors(
 		m, seat->ordinal, slice_of(packet, o.len), fds, message.count) == -1)
 		return true;
@@ -199,7 +206,7 @@ handoff_flush(struct master *m)
 		accept_resume(m);
 }
 
-/* ---- what workers say ------------------------------------------------------------------------------- */
+/* ---- what workers say ------------------------------------------------------------------------ */
 
 bool
 handoff_taken(struct master *m, unsigned worker, uint64_t serial)
@@ -274,7 +281,7 @@ handoff_shed(struct master *m)
 	}
 }
 
-/* ---- the books --------------------------------------------------------------------------------------- */
+/* ---- the books ------------------------------------------------------------------------------- */
 
 uint64_t
 handoff_total(const struct master *m)

@@ -1,12 +1,14 @@
 /*
  * handoff.h: which worker gets a connection, and that none is lost on the way.
  *
- * A connection is in one of three places: in the queue (accepted, nobody's), in flight (sent to a worker, which has not
- * acknowledged it), or a worker's. The master keeps the descriptor in the first two; a worker that dies gives what was in its
- * flight back to the head of the queue. A worker has at most LIMIT_HANDOFF_CREDITS in flight. When no worker has credit and
- * the queue is full, accept.c lets the kernel's backlog hold the rest.
+ * A connection is in one of three places: in the queue (accepted, nobody's), in flight (sent to a
+ * worker, which has not acknowledged it), or a worker's. The master keeps the descriptor in the
+ * first two; a worker that dies gives what was in its flight back to the head of the queue. A
+ * worker has at most LIMIT_HANDOFF_CREDITS in flight. When no worker has credit and the queue is
+ * full, accept.c lets the kernel's backlog hold the rest.
  *
- * The books: a connection counts from handoff_offer until its worker says that it ended (handoff_closed) or dies.
+ * The books: a connection counts from handoff_offer until its worker says that it ended
+ * (handoff_closed) or dies.
  */
 #ifndef MASTER_HANDOFF_H
 #define MASTER_HANDOFF_H
@@ -46,10 +48,13 @@ void handoff_drop(struct master *m, unsigned worker);
 /* How many connections may be offered now. */
 size_t handoff_room(const struct master *m);
 
-/* Takes a connection (and owns fd). False, with fd untouched, when there is no room or no memory. */
+/* Takes a connection (and owns fd). False, with fd untouched, when there is no room. */
 bool handoff_offer(struct master *m, int fd, const struct order_address *peer);
 
-/* Sends what can be sent. Called when there is something in the queue, or credit, or room in a socket again. */
+/*
+ * Sends what can be sent. Called when there is something in the queue, or credit, or room in a
+ * socket again.
+ */
 void handoff_flush(struct master *m);
 
 /* ORDER_TAKEN and ORDER_CLOSED of a worker. False: it claims what cannot be. */
@@ -59,7 +64,10 @@ bool handoff_closed(struct master *m, unsigned worker, const struct order_closed
 /* A process begins on a seat: serials count from 1. */
 void handoff_worker_new(struct master *m, unsigned worker);
 
-/* The worker is dead and its last words were heard: what was in flight goes back to the queue, what was its is gone. */
+/*
+ * The worker is dead and its last words were heard: what was in flight goes back to the queue, what
+ * was its is gone.
+ */
 void handoff_worker_gone(struct master *m, unsigned worker);
 
 /* Answers 503 to everything in the queue: nobody will take it any more. */

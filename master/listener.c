@@ -17,7 +17,9 @@
 	LIMIT_KIB(64) /* a stalled client then holds 73 KB of kernel memory, not 4.2 MB */
 #define LISTENER_USER_TIMEOUT_MS 30000 /* unacknowledged data for so long: the peer is gone */
 
-/* Without any of these a server still serves: a refusal (an old kernel, a Unix socket) is no error. */
+/*
+ * Without any of these a server still serves: a refusal (an old kernel, a Unix socket) is no error.
+ */
 static void
 listener_tune(int fd)
 {

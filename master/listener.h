@@ -1,5 +1,6 @@
 /*
- * listener.h: listening sockets for clients: made from an address, or passed by systemd (sd_listen_fds(3)).
+ * listener.h: listening sockets for clients: made from an address, or passed by systemd
+ * (sd_listen_fds(3)).
  *
  * Options are set on the listener; accepted sockets inherit them.
  */
@@ -15,8 +16,8 @@
 #define LISTENER_PASSED_MAX (CONFIG_LISTEN_MAX + 1)
 
 /*
- * A non-blocking listening socket, or -1 with a message that says what to do. For a Unix socket *file identifies its
- * file. errno tells EAFNOSUPPORT apart: this kernel has no such addresses.
+ * A non-blocking listening socket, or -1 with a message that says what to do. For a Unix socket
+ * *file identifies its file. errno tells EAFNOSUPPORT apart: this kernel has no such addresses.
  */
 int listener_open(const struct config_address *address, struct publish_path_file *file,
     char *message, size_t message_size);
@@ -24,7 +25,10 @@ int listener_open(const struct config_address *address, struct publish_path_file
 /* The address at which it listens, as `listen` takes it. */
 void listener_text(int fd, char text[LISTENER_TEXT_BYTES]);
 
-/* Sockets passed by systemd. The environment that told of them is removed, so that workers do not see it. */
+/*
+ * Sockets passed by systemd. The environment that told of them is removed, so that workers do not
+ * see it.
+ */
 struct listener_passed {
 	size_t count;
 	struct {
@@ -34,7 +38,10 @@ struct listener_passed {
 	char names[1024];
 };
 
-/* 0 with count 0 when nothing was passed; -1 with a message when something was that is no listening stream socket. */
+/*
+ * 0 with count 0 when nothing was passed; -1 with a message when something was that is no listening
+ * stream socket.
+ */
 int listener_take_passed(struct listener_passed *passed, char *message, size_t message_size);
 
 #endif

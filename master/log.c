@@ -1,5 +1,6 @@
 /*
- * log.c: builds a line in a buffer on the stack and writes it with one call. See log.h for its form.
+ * log.c: builds a line in a buffer on the stack and writes it with one call. See log.h for its
+ * form.
  *
  * A line that does not fit is cut and ends in "..."; it still is one line.
  */

@@ -1,9 +1,10 @@
 /*
  * log.h: one line on standard error a message: "<6>text key=value key="value with spaces"".
  *
- * The prefix is the syslog priority in the form that journald reads from a service's standard error (sd-daemon(3)). A
- * value is quoted when it holds anything that would blur where it ends; control characters are escaped, so that what a
- * client or a file says can never start a line of its own. One line is one write(2). The data path counts and does not log.
+ * The prefix is the syslog priority in the form that journald reads from a service's standard error
+ * (sd-daemon(3)). A value is quoted when it holds anything that would blur where it ends; control
+ * characters are escaped, so that what a client or a file says can never start a line of its own.
+ * One line is one write(2). The data path counts and does not log.
  */
 #ifndef MASTER_LOG_H
 #define MASTER_LOG_H
@@ -24,7 +25,7 @@ enum log_level {
 
 struct log {
 	int fd;
-	int level; /* lines of a higher number are left out; notices go with info's switch: 6 shows 3-6 */
+	int level; /* lines of a higher number are left out */
 };
 
 struct log_field {
@@ -55,7 +56,10 @@ log_number(const char *name, uint64_t number)
 void log_put(
     const struct log *log, enum log_level level, const char *text, const struct log_field *fields);
 
-/* log_with(&m->log, LOG_LEVEL_INFO, "worker started", log_number("worker", 3), log_number("pid", pid)); */
+/*
+ * log_with(&m->log, LOG_LEVEL_INFO, "worker started", log_number("worker", 3), log_number("pid",
+ * pid));
+ */
 #define log_with(log, level, text, ...) \
 	log_put((log), (level), (text), (const struct log_field[]){__VA_ARGS__, {0}})
 

@@ -1,9 +1,11 @@
 /*
- * loop.c: the master's event loop over epoll. See loop.h for what a turn is and what callbacks may do.
+ * loop.c: the master's event loop over epoll. See loop.h for what a turn is and what callbacks may
+ * do.
  *
- * Between calls: a source is in the kernel's set exactly while `added`; a timer's `place` is its index in the heap; a
- * work's `link` points at the pointer that leads to it. That makes every removal possible at any moment: what epoll has
- * already reported for a removed source is struck out of the turn's batch by loop_del.
+ * Between calls: a source is in the kernel's set exactly while `added`; a timer's `place` is its
+ * index in the heap; a work's `link` points at the pointer that leads to it. That makes every
+ * removal possible at any moment: what epoll has already reported for a removed source is struck
+ * out of the turn's batch by loop_del.
  */
 #include "master/loop.h"
 
@@ -104,7 +106,7 @@ loop_stop(struct loop *loop)
 	loop->stopping = true;
 }
 
-/* ---- descriptors ------------------------------------------------------------------------------- */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 
 int
 loop_add(struct loop *loop, struct loop_source *source, int fd, uint32_t events,
@@ -128,7 +130,10 @@ loop_mod(struct loop *loop, struct loop_source *source, uint32_t events)
 	assert(source->added);
 	if (source->events == events)
 		return;
-	/* Changing what is in the set allocates nothing: it fails only when the caller closed the descriptor first. */
+	/*
+	 * Changing what is in the set allocates nothing: it fails only when the caller closed the
+	 * descriptor first.
+	 */
 	changed = epoll_ctl(loop->epoll, EPOLL_CTL_MOD, source->fd, &event);
 	assert(changed == 0);
 	source->events = events;
@@ -149,7 +154,7 @@ loop_del(struct loop *loop, struct loop_source *source)
 			loop->batch[i].data.ptr = NULL;
 }
 
-/* ---- timers ------------------------------------------------------------------------------------ */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 static void
 loop_heap_put(struct loop *loop, size_t place, struct loop_timer *timer)
@@ -236,7 +241,7 @@ loop_run_timers(struct loop *loop)
 	}
 }
 
-/* ---- work for the end of the turn ---------------------------------------------------------------- */
+/* ---- work for the end of the turn ------------------------------------------------------------ */
 
 void
 loop_each_turn(struct loop *loop, void (*run)(void *context), void *context)
@@ -275,8 +280,8 @@ loop_defer_cancel(struct loop *loop, struct loop_work *work)
 }
 
 /*
- * Runs what was queued when the stage began. A mark at the end of the queue, itself a work, tells where that was, however
- * the works in front of it add and cancel each other.
+ * Runs what was queued when the stage began. A mark at the end of the queue, itself a work, tells
+ * where that was, however the works in front of it add and cancel each other.
  */
 static void
 loop_run_stage(struct loop *loop, enum loop_stage stage)
@@ -293,7 +298,7 @@ loop_run_stage(struct loop *loop, enum loop_stage stage)
 	loop_defer_cancel(loop, &loop->mark);
 }
 
-/* ---- turns --------------------------------------------------------------------------------------- */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 /* How long this turn may sleep, in ns; UINT64_MAX: until something happens. */
 static uint64_t
@@ -318,7 +323,10 @@ loop_wait(struct loop *loop, int wait_ms)
 	uint64_t sleep_ns;
 	struct timespec sleep;
 
-	/* The work of the last turn took time: what is left until the next timer is measured from now. */
+	/*
+	 * The work of the last turn took time: what is left until the next timer is measured from
+	 * now.
+	 */
 	loop_read_clocks(loop);
 	sleep_ns = loop_sleep_ns(loop, wait_ms);
 	sleep.tv_sec = (time_t)(sleep_ns / UINT64_C(1000000000));
@@ -338,7 +346,10 @@ loop_turn(struct loop *loop, int wait_ms)
 {
 	if (loop_wait(loop, wait_ms) == -1)
 		return -1;
-	/* Timers first, but they may remove sources that are in the batch: loop_del strikes those out. */
+	/*
+	 * Timers first, but they may remove sources that are in the batch: loop_del strikes those
+	 * out.
+	 */
 	loop_run_timers(loop);
 	while (loop->batch_next < loop->batch_count) {
 		const struct epoll_event *event = &loop->batch[loop->batch_next++];

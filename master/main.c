@@ -1,8 +1,8 @@
 /*
  * main.c: the life of ringcastd.
  *
- * Exit codes: 0 after a drain, 1 when something failed at run time, 2 for a mistake on the command line or in the
- * configuration.
+ * Exit codes: 0 after a drain, 1 when something failed at run time, 2 for a mistake on the command
+ * line or in the configuration.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -134,7 +134,9 @@ main_raise_limit(const struct log *log)
 		    log_number("limit", limit.rlim_cur));
 }
 
-/* What a worker of the same user could learn or change by ptrace or /proc must stay the master's. */
+/*
+ * What a worker of the same user could learn or change by ptrace or /proc must stay the master's.
+ */
 static void
 main_become_private(const struct log *log)
 {

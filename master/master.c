@@ -1,5 +1,6 @@
 /*
- * master.c: what concerns the master as a whole: made part by part, reloaded, drained, taken down in reverse.
+ * master.c: what concerns the master as a whole: made part by part, reloaded, drained, taken down
+ * in reverse.
  */
 #include "master/master.h"
 
@@ -25,9 +26,11 @@
 #define MASTER_DRAIN_NS (10000 * LOOP_NS_PER_MS)
 #define MASTER_DRAIN_CHECK_NS (20 * LOOP_NS_PER_MS)
 
-/* ---- making and taking down ---------------------------------------------------------------------------- */
+/* ---- making and taking down ------------------------------------------------------------------ */
 
-/* Descriptor names of systemd: "publish" is the publish socket, every other one a public listener. */
+/*
+ * Descriptor names of systemd: "publish" is the publish socket, every other one a public listener.
+ */
 static int
 master_take_passed(struct master *m)
 {
@@ -110,7 +113,7 @@ master_close(struct master *m)
 	m->loop = NULL;
 }
 
-/* ---- serving, draining ----------------------------------------------------------------------------------- */
+/* ---- serving, draining ----------------------------------------------------------------------- */
 
 void
 master_worker_ready(struct master *m)
@@ -146,7 +149,8 @@ master_workers_gone(struct master *m)
 		return;
 	}
 	log_say(&m->log, LOG_LEVEL_ERROR,
-	    "no worker is left: each said (exit code 2) that starting it again would not help; see its own lines");
+	    "no worker is left: each said, by exit code 2, that another start "
+	    "would not help; see its own lines");
 	m->exit_code = 1;
 	loop_stop(m->loop);
 }
@@ -167,7 +171,7 @@ master_drain(struct master *m)
 	supervise_drain(m);
 }
 
-/* ---- reloading ------------------------------------------------------------------------------------------- */
+/* ---- reloading ------------------------------------------------------------------------------- */
 
 static void
 master_log_mistakes(struct master *m, const struct config_mistakes *mistakes)
@@ -224,7 +228,7 @@ master_reload(struct master *m)
 	notify_send(&m->notify, "READY=1");
 }
 
-/* ---- figures ----------------------------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 uint64_t
 master_connections(const struct master *m)

@@ -1,8 +1,9 @@
 /*
  * master.h: the master's state, shared by all files of this folder.
  *
- * One struct master exists, made in main.c. Each part keeps its own state behind a pointer that its file alone looks into;
- * what several parts need is here. Lifetimes: everything lives from start to exit, except `config`, which a reload swaps.
+ * One struct master exists, made in main.c. Each part keeps its own state behind a pointer that its
+ * file alone looks into; what several parts need is here. Lifetimes: everything lives from start to
+ * exit, except `config`, which a reload swaps.
  */
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
@@ -31,15 +32,17 @@ struct signals;
 
 enum master_state { MASTER_STARTING, MASTER_SERVING, MASTER_DRAINING };
 
-/* Plain counters of the master; all only rise unless named a gauge. /stats and /metrics show them by these names. */
+/*
+ * Plain counters of the master; all only rise unless named a gauge. /stats and /metrics show them
+ * by these names.
+ */
 struct master_counters {
 	uint64_t accepted;            /* connections taken from a listener */
 	uint64_t handed_off;          /* descriptors acknowledged by a worker */
 	uint64_t handed_again;        /* given to another worker after the first one died */
 	uint64_t refused_connections; /* over max_connections, or every worker full */
 	uint64_t refused_address;     /* over max_connections_per_address */
-	uint64_t
-	    accept_paused; /* listeners left unpolled because descriptors ran out or no worker had credit */
+	uint64_t accept_paused;       /* listeners left unpolled: no descriptors, or no credit */
 	uint64_t accept_errors;
 	uint64_t workers_started;
 	uint64_t workers_died;
@@ -65,10 +68,8 @@ struct master {
 	struct doorbell_sleeper *sleepers; /* [worker_count]; kept by supervise.c */
 	char worker_program[512];
 
-	const struct config_overrides
-	    *overrides; /* the command line; a reload applies them again */
-	size_t
-	    passed_count; /* public listeners passed by systemd; they win over the configuration's */
+	const struct config_overrides *overrides; /* the command line; also for reloads */
+	size_t passed_count;                      /* public listeners passed by systemd: they win */
 	int passed[CONFIG_LISTEN_MAX];
 	int passed_publish; /* the publish socket if passed, else -1 */
 	struct notify notify;
@@ -83,11 +84,11 @@ struct master {
 	struct master_counters counters;
 };
 
-/* ---- what the parts ask of the whole ---------------------------------------------------------------- */
+/* ---- what the parts ask of the whole --------------------------------------------------------- */
 
 /*
- * Makes everything in order: listeners, ring, publish socket, workers. 0, or -1 after logging what failed; master_close
- * then still releases what was made.
+ * Makes everything in order: listeners, ring, publish socket, workers. 0, or -1 after logging what
+ * failed; master_close then still releases what was made.
  */
 int master_open(struct master *m);
 void master_close(struct master *m);
@@ -95,27 +96,37 @@ void master_close(struct master *m);
 /* SIGHUP: reads the file again; on a mistake nothing changes. */
 void master_reload(struct master *m);
 
-/* SIGTERM: stops accepting, lets workers and publishers finish, then stops the loop. The second time: at once. */
+/*
+ * SIGTERM: stops accepting, lets workers and publishers finish, then stops the loop. The second
+ * time: at once.
+ */
 void master_drain(struct master *m);
 
 /* supervise.c: a worker serves (again); none will ever serve again. */
 void master_worker_ready(struct master *m);
 void master_workers_gone(struct master *m);
 
-/* ---- figures, for statistics ------------------------------------------------------------------------ */
+/* ---- figures, for statistics ----------------------------------------------------------------- */
 
-/* Gauges: clients by the master's own books, and of these the ones that no worker has acknowledged yet. */
+/*
+ * Gauges: clients by the master's own books, and of these the ones that no worker has acknowledged
+ * yet.
+ */
 uint64_t master_connections(const struct master *m);
 uint64_t master_connections_waiting(const struct master *m);
 
 /*
- * The board of a worker (shm/board.h), valid for the master's whole life; zeroed when its worker died. A counter as it
- * is since the master's start is that of the board and of those that died before; a gauge is the board's alone.
+ * The board of a worker (shm/board.h), valid for the master's whole life; zeroed when its worker
+ * died. A counter as it is since the master's start is that of the board and of those that died
+ * before; a gauge is the board's alone.
  */
 struct board *master_board(const struct master *m, unsigned worker);
 uint64_t master_board_sum(const struct master *m, unsigned worker, unsigned board_counter);
 
-/* Board and bell of every worker that runs, as doorbell_ring wants them; boards of those that do not are NULL. */
+/*
+ * Board and bell of every worker that runs, as doorbell_ring wants them; boards of those that do
+ * not are NULL.
+ */
 const struct doorbell_sleeper *master_sleepers(const struct master *m, size_t *count);
 
 /* True while that worker has said READY and is not draining: it can be asked. */

@@ -1,9 +1,9 @@
 /*
  * orders.c: the control sockets. See orders.h.
  *
- * Between calls: packets are in the queue only while the socket is blocked or answers wait for the turn's commit; nothing
- * overtakes the queue. Reading stops while the queue is more than half full, so a worker that does not read its answers
- * cannot make us keep more of them.
+ * Between calls: packets are in the queue only while the socket is blocked or answers wait for the
+ * turn's commit; nothing overtakes the queue. Reading stops while the queue is more than half full,
+ * so a worker that does not read its answers cannot make us keep more of them.
  */
 #include "master/orders.h"
 
@@ -34,7 +34,7 @@ static void orders_on_control(void *context, uint32_t events);
 static void orders_on_retry(void *context);
 static void orders_on_answers(void *context);
 
-/* ---- making and freeing ---------------------------------------------------------------------------- */
+/* ---- making and freeing ---------------------------------------------------------------------- */
 
 int
 orders_new(struct seat *seat)
@@ -110,7 +110,7 @@ orders_detach(struct seat *seat)
 	seat->socket = -1;
 }
 
-/* ---- packets out ----------------------------------------------------------------------------------- */
+/* ---- packets out ----------------------------------------------------------------------------- */
 
 static void
 orders_watch(struct seat *seat)
@@ -127,7 +127,10 @@ orders_watch(struct seat *seat)
 	loop_mod(seat->master->loop, &seat->orders.control, events);
 }
 
-/* One packet to the kernel. -1 with errno: EAGAIN when it must wait, ENOTCONN when nobody will ever read it. */
+/*
+ * One packet to the kernel. -1 with errno: EAGAIN when it must wait, ENOTCONN when nobody will ever
+ * read it.
+ */
 static int
 orders_transmit(struct seat *seat, struct slice packet, const int *fds, size_t count)
 {
@@ -151,7 +154,10 @@ orders_transmit(struct seat *seat, struct slice packet, const int *fds, size_t c
 	if (sendmsg(seat->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) != -1)
 		return 0;
 	wait = errno == EAGAIN || errno == EINTR;
-	/* No event tells when there is room again for descriptors in flight, or in everybody's memory. */
+	/*
+	 * No event tells when there is room again for descriptors in flight, or in everybody's
+	 * memory.
+	 */
 	if (errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS)
 		wait = loop_timer_set(seat->master->loop, &seat->orders.retry, ORDERS_RETRY_NS,
 			   orders_on_retry, seat) == 0;
@@ -324,7 +330,7 @@ orders_on_answers(void *context)
 		orders_flush(seat);
 }
 
-/* ---- packets in: each answers NULL, or why the worker cannot be trusted any more ------------------------ */
+/* ---- packets in: each answers NULL, or why the worker cannot be trusted any more ------------- */
 
 static const char *
 orders_take_ready(struct seat *seat, struct slice packet)
@@ -456,8 +462,8 @@ orders_take(struct seat *seat, struct slice packet)
 }
 
 /*
- * Receives one packet and takes it. 1: go on; 0: nothing there now; -1: the end, or *fault. Descriptors that a worker
- * might send are dropped by the kernel: no room is offered for them.
+ * Receives one packet and takes it. 1: go on; 0: nothing there now; -1: the end, or *fault.
+ * Descriptors that a worker might send are dropped by the kernel: no room is offered for them.
  */
 static int
 orders_read(struct seat *seat, const char **fault)
@@ -466,7 +472,10 @@ orders_read(struct seat *seat, const char **fault)
 	ssize_t len = recv(seat->socket, packet, sizeof packet, MSG_DONTWAIT | MSG_TRUNC);
 
 	*fault = NULL;
-	/* A peer that closed with packets unread: told once, before what it sent. That must still be heard. */
+	/*
+	 * A peer that closed with packets unread: told once, before what it sent. That must still
+	 * be heard.
+	 */
 	if (len == -1 && (errno == ECONNRESET || errno == EINTR))
 		return 1;
 	if (len == -1 && errno == EAGAIN)
@@ -497,7 +506,10 @@ orders_on_control(void *context, uint32_t events)
 		more = orders_read(seat, &fault);
 	if (more != -1)
 		return;
-	/* Hang-ups cannot be masked: stop watching, or they would keep the loop from sleeping until the death is seen. */
+	/*
+	 * Hang-ups cannot be masked: stop watching, or they would keep the loop from sleeping until
+	 * the death is seen.
+	 */
 	loop_del(seat->master->loop, &seat->orders.control);
 	if (fault != NULL)
 		supervise_fault(seat, fault);

@@ -1,8 +1,9 @@
 /*
  * peers.c: a hash table of counters. See peers.h.
  *
- * At most half of the places are used, so that probes stay short. Removal moves later entries of the run back instead of
- * leaving tombstones: the table never decays. The hash is keyed by the ring, so nobody outside can choose collisions.
+ * At most half of the places are used, so that probes stay short. Removal moves later entries of
+ * the run back instead of leaving tombstones: the table never decays. The hash is keyed by the
+ * ring, so nobody outside can choose collisions.
  */
 #include "master/peers.h"
 
@@ -72,7 +73,10 @@ peers_add(struct peers *peers, uint32_t hash)
 	peers->total++;
 }
 
-/* Closes the hole at a place: every later entry of the run that may move to it does, and leaves the next hole. */
+/*
+ * Closes the hole at a place: every later entry of the run that may move to it does, and leaves the
+ * next hole.
+ */
 static void
 peers_close_hole(struct peers *peers, size_t hole)
 {

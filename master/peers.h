@@ -1,9 +1,10 @@
 /*
- * peers.h: how many connections there are from each address: one table a worker, since a worker's death ends all of its
- * connections at once, and one for those that have no worker yet.
+ * peers.h: how many connections there are from each address: one table a worker, since a worker's
+ * death ends all of its connections at once, and one for those that have no worker yet.
  *
- * An address is known by a keyed 32-bit hash (peers_hash), which travels with the connection and comes back when it ends.
- * Addresses that share a hash share a limit: with a million of them, one in five thousand.
+ * An address is known by a keyed 32-bit hash (peers_hash), which travels with the connection and
+ * comes back when it ends. Addresses that share a hash share a limit: with a million of them, one
+ * in five thousand.
  */
 #ifndef MASTER_PEERS_H
 #define MASTER_PEERS_H

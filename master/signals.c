@@ -1,5 +1,6 @@
 /*
- * signals.c: see signals.h. The signals are blocked and read from a signalfd; workers start with none blocked.
+ * signals.c: see signals.h. The signals are blocked and read from a signalfd; workers start with
+ * none blocked.
  */
 #include "master/signals.h"
 
@@ -75,7 +76,10 @@ signals_open(struct master *m)
 		sigaddset(&set, signals_actions[i].signal);
 	signals->master = m;
 	signals->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	/* Whoever started us may have ignored SIGCHLD, which would reap our workers behind our back. */
+	/*
+	 * Whoever started us may have ignored SIGCHLD, which would reap our workers behind our
+	 * back.
+	 */
 	if (signals->fd == -1 || sigprocmask(SIG_SETMASK, &set, NULL) == -1 ||
 	    sigaction(SIGPIPE, &ignore, NULL) == -1 || sigaction(SIGCHLD, &usual, NULL) == -1 ||
 	    loop_add(m->loop, &signals->source, signals->fd, EPOLLIN, signals_on_ready, signals) ==

@@ -1,5 +1,6 @@
 /*
- * signals.h: signals as events of the loop: TERM and INT drain, HUP reloads, USR1 and USR2 are only noted.
+ * signals.h: signals as events of the loop: TERM and INT drain, HUP reloads, USR1 and USR2 are only
+ * noted.
  */
 #ifndef MASTER_SIGNALS_H
 #define MASTER_SIGNALS_H

@@ -1,8 +1,10 @@
 /*
- * supervise.c: the workers' processes. See supervise.h; the table below is the whole of what can happen to a seat.
+ * supervise.c: the workers' processes. See supervise.h; the table below is the whole of what can
+ * happen to a seat.
  *
- * Between calls: a seat has a pidfd and a control socket exactly while it has a process (STARTING to DYING); its timer
- * runs in EMPTY (start), STARTING (be ready), DRAINING (be gone), and in SERVING only after a hang-up.
+ * Between calls: a seat has a pidfd and a control socket exactly while it has a process (STARTING
+ * to DYING); its timer runs in EMPTY (start), STARTING (be ready), DRAINING (be gone), and in
+ * SERVING only after a hang-up.
  */
 #include "master/supervise.h"
 
@@ -51,7 +53,7 @@ enum seat_event {
 
 static void supervise_event(struct seat *seat, enum seat_event event);
 
-/* ---- starting a process --------------------------------------------------------------------------------- */
+/* ---- starting a process ---------------------------------------------------------------------- */
 
 static void
 supervise_on_timer(void *context)
@@ -62,7 +64,10 @@ supervise_on_timer(void *context)
 static void
 supervise_set_timer(struct seat *seat, uint64_t ns)
 {
-	/* Without memory for a timer a stuck worker is only found when somebody looks; all else goes on. */
+	/*
+	 * Without memory for a timer a stuck worker is only found when somebody looks; all else
+	 * goes on.
+	 */
 	if (loop_timer_set(seat->master->loop, &seat->timer, ns, supervise_on_timer, seat) == -1)
 		log_with(&seat->master->log, LOG_LEVEL_ERROR, "no memory for a worker's timer",
 		    log_number("worker", seat->ordinal));
@@ -83,7 +88,10 @@ supervise_bury(struct seat *seat)
 	close(seat->pidfd);
 	seat->pidfd = -1;
 	seat->pid = 0;
-	/* It may have acknowledged connections with its last breath: hear that before giving them to others. */
+	/*
+	 * It may have acknowledged connections with its last breath: hear that before giving them
+	 * to others.
+	 */
 	orders_read_rest(seat);
 	orders_detach(seat);
 	handoff_worker_gone(m, seat->ordinal);
@@ -201,7 +209,10 @@ supervise_launch(struct seat *seat)
 		close(pair[1]);
 		return -1;
 	}
-	/* Before the process, so that the messages are there when it looks, and nothing is to be undone when they are not. */
+	/*
+	 * Before the process, so that the messages are there when it looks, and nothing is to be
+	 * undone when they are not.
+	 */
 	if (supervise_send_start(seat) == -1 || supervise_spawn(seat, pair[1]) == -1)
 		goto fail;
 	close(pair[1]);
@@ -223,7 +234,7 @@ fail:
 	return -1;
 }
 
-/* ---- actions ---------------------------------------------------------------------------------------------- */
+/* ---- actions --------------------------------------------------------------------------------- */
 
 static void
 supervise_retire(struct seat *seat)
@@ -331,14 +342,16 @@ supervise_ask_drain(struct seat *seat)
 	supervise_set_timer(seat, left_ns + SUPERVISE_GRACE_NS);
 }
 
-/* It has no client left: the end of our side tells it to leave, its own stays open for last words. */
+/*
+ * It has no client left: the end of our side tells it to leave, its own stays open for last words.
+ */
 static void
 supervise_dismiss(struct seat *seat)
 {
 	(void)shutdown(seat->socket, SHUT_WR);
 }
 
-/* ---- state x event -> action; empty: nothing to do ----------------------------------------------------- */
+/* ---- state x event -> action; empty: nothing to do ------------------------------------------- */
 
 typedef void supervise_action(struct seat *seat);
 
@@ -420,7 +433,7 @@ supervise_fault(struct seat *seat, const char *why)
 	supervise_event(seat, SEAT_FAULT);
 }
 
-/* ---- all seats ----------------------------------------------------------------------------------------------- */
+/* ---- all seats ------------------------------------------------------------------------------- */
 
 /* RINGCAST_WORKER, else beside our own binary, else where `make install` puts it. */
 static int
@@ -544,7 +557,10 @@ supervise_stop(struct master *m)
 
 		if (seat->pidfd != -1) {
 			loop_del(m->loop, &seat->death);
-			/* A second of drain's grace is over, or starting failed: nobody is served any more. */
+			/*
+			 * A second of drain's grace is over, or starting failed: nobody is served
+			 * any more.
+			 */
 			(void)pidfd_send_signal(seat->pidfd, SIGKILL, NULL, 0);
 			(void)waitid(P_PIDFD, (id_t)seat->pidfd, &(siginfo_t){0}, WEXITED);
 			close(seat->pidfd);

@@ -1,9 +1,10 @@
 /*
  * supervise.h: the workers' processes: start, watch, start again.
  *
- * A seat is a worker's place: its ordinal, its board and its bell live as long as the master; processes come and go on it.
- * What happens on an event is a table (supervise.c), state x event -> action. Deaths are told by pidfds, so there is no
- * SIGCHLD and no confusion of process ids. Before a seat is used again, what the dead worker had sent is read to its end.
+ * A seat is a worker's place: its ordinal, its board and its bell live as long as the master;
+ * processes come and go on it. What happens on an event is a table (supervise.c), state x event ->
+ * action. Deaths are told by pidfds, so there is no SIGCHLD and no confusion of process ids. Before
+ * a seat is used again, what the dead worker had sent is read to its end.
  */
 #ifndef MASTER_SUPERVISE_H
 #define MASTER_SUPERVISE_H
@@ -52,10 +53,16 @@ struct seat {
 	struct handoff_flight flight;
 };
 
-/* Finds the worker's program, makes seats, boards and bells, and starts all workers. 0, or -1 after logging. */
+/*
+ * Finds the worker's program, makes seats, boards and bells, and starts all workers. 0, or -1 after
+ * logging.
+ */
 int supervise_start(struct master *m);
 
-/* Tells every worker to drain and to be gone by m->drain_end_ns; master_workers_gone follows the last one. */
+/*
+ * Tells every worker to drain and to be gone by m->drain_end_ns; master_workers_gone follows the
+ * last one.
+ */
 void supervise_drain(struct master *m);
 
 /* Ends what is left, frees seats and the hand-off. */
