@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# Shows that the tests of the shared memory can fail: breaks one step at a time and expects a failure each time.
+#
+#	tests/mutants/run.sh OUT [NAME...]      from the top of the tree, after the programs in OUT were built
+#
+# The models take their broken versions as an argument. For the real code a sed script makes a broken copy of one file of
+# shm/; its head names the file, what it breaks, and which tests must notice (one of them, in this order). A script that
+# changes nothing has lost its place in the code: a failure, too. Prints TAP.
+set -u
+
+out=${1:?usage: tests/mutants/run.sh OUT [NAME...]}
+shift
+cc=${CC:-gcc}
+work=$(mktemp -d "$out/mutants.XXXXXX") || exit 2
+trap 'rm -rf "$work"' EXIT
+flags=(-std=c17 -D_GNU_SOURCE -I. -g -O2 -w)
+number=0 failed=0
+
+tell() {
+	number=$((number + 1))
+	[[ $1 == ok ]] || failed=$((failed + 1))
+	echo "$1 $number - $2"
+}
+
+# Whoever was asked for by name, or everybody.
+wanted() {
+	local name
+
+	[[ ${#names[@]} -eq 0 ]] && return
+	for name in "${names[@]}"; do
+		[[ $name == "$1" ]] && return
+	done
+	return 1
+}
+names=("$@")
+
+# object SOURCE OUTPUT [FLAG...]: compiles as the tree does for a release.
+object() {
+	local source=$1 output=$2
+
+	shift 2
+	"$cc" "${flags[@]}" "$@" -c -o "$output" "$source"
+}
+
+# link TEST DIR: a test program with the objects in DIR before the rest of shm.
+link() {
+	local test=$1 dir=$2 seam=()
+
+	case $test in
+	ring_adopt)
+		for seam in "$work"/seam/*.o; do
+			[[ -e $dir/seam/${seam##*/} ]] || seams+=("$seam")
+		done
+		"$cc" -o "$dir/$test" "$work/$test.o" "$dir"/seam/*.o "${seams[@]}"
+		seams=()
+		;;
+	*_test) "$cc" -o "$dir/$test" "$work/$test.o" "$dir"/*.o "$work/libshm.a" -lcmocka ;;
+	*) "$cc" -o "$dir/$test" "$work/$test.o" "$dir"/*.o "$work/libshm.a" -lpthread ;;
+	esac
+}
+
+run() {
+	local seconds=$1 arguments=()
+
+	[[ $2 != */ring_stress ]] || arguments=(4)
+	timeout "$seconds" "$2" "${arguments[@]}" >"$2.log" 2>&1
+}
+
+prepare() {
+	local source
+
+	mkdir -p "$work/base" "$work/seam"
+	for source in shm/*.c; do
+		object "$source" "$work/base/$(basename "$source" .c).o" || return 1
+		object "$source" "$work/seam/$(basename "$source" .c).o" -include tests/stress/seam.h || return 1
+	done
+	ar rcs "$work/libshm.a" "$work"/base/*.o
+	for source in tests/unit/shm/*_test.c tests/stress/*.c; do
+		object "$source" "$work/$(basename "$source" .c).o" || return 1
+	done
+}
+
+# The tests themselves pass on the code as it is: the other half of the proof.
+unbroken() {
+	local test dir=$work/unbroken
+
+	mkdir -p "$dir/seam"
+	cp "$work/base/ring_write.o" "$dir/"
+	cp "$work/seam/ring_write.o" "$dir/seam/"
+	for test in ring_test board_test ring_oracle_test ring_adopt ring_stress doorbell_stress; do
+		if link "$test" "$dir" && run 60 "$dir/$test"; then
+			tell ok "unbroken $test passes"
+		else
+			sed 's/^/# /' "$dir/$test.log"
+			tell "not ok" "unbroken $test passes"
+		fi
+	done
+}
+
+mutant() {
+	local script=$1 name file tests test dir
+
+	name=$(basename "$script" .sed)
+	file=$(sed -n 's/^# file: //p' "$script")
+	tests=$(sed -n 's/^# fails: //p' "$script")
+	dir=$work/$name
+	mkdir -p "$dir/seam"
+	sed -f "$script" "$file" >"$dir/$(basename "$file")"
+	if cmp -s "$file" "$dir/$(basename "$file")"; then
+		tell "not ok" "$name # the script changes nothing in $file"
+		return
+	fi
+	if ! object "$dir/$(basename "$file")" "$dir/$(basename "$file" .c).o" ||
+		! object "$dir/$(basename "$file")" "$dir/seam/$(basename "$file" .c).o" -include tests/stress/seam.h; then
+		tell "not ok" "$name # does not compile"
+		return
+	fi
+	for test in $tests; do
+		if link "$test" "$dir" && ! run 60 "$dir/$test"; then
+			tell ok "$name # noticed by $test"
+			rm -rf "$dir"
+			return
+		fi
+	done
+	tell "not ok" "$name # no test notices it: $tests"
+}
+
+model() {
+	local program=$out/tests/model/$1 name
+
+	"$program" >/dev/null && tell ok "unbroken $1 passes" || tell "not ok" "unbroken $1 passes"
+	for name in $("$program" --list); do
+		wanted "$name" || continue
+		"$program" "$name" >"$work/model.log"
+		if [[ $? -eq 1 ]] && ! grep -q 'tables are too small' "$work/model.log"; then
+			tell ok "$1 $name"
+		else
+			tell "not ok" "$1 $name # passes although broken"
+		fi
+	done
+}
+
+prepare || { tell "not ok" "the tests compile"; echo "1..$number"; exit 1; }
+[[ ${#names[@]} -gt 0 ]] || unbroken
+model ring_model
+model doorbell_model
+for script in tests/mutants/shm/*.sed; do
+	wanted "$(basename "$script" .sed)" && mutant "$script"
+done
+echo "1..$number"
+[[ $failed -eq 0 ]]

@@ -1,0 +1,4 @@
+# An evicted channel's loss is silent.
+# file: shm/ring_write.c
+# fails: ring_test
+/^take_entry(/,/^}/s/^			w->lost_id = header.id;$/			;/
