@@ -105,7 +105,7 @@ storm_blow(struct storm *w, struct server *s, const struct storm_options *o)
 		if (!publisher_turn(&w->publisher))
 			break;
 		clients_turn(&w->clients, 1);
-		if (w->cuts < elapsed * o->cuts_per_s / 1000)
+		for (unsigned i = 0; i < 16 && w->cuts < elapsed * o->cuts_per_s / 1000; i++)
 			cut_somebody(w);
 		if (o->kill_every_ms != 0 && w->kills < elapsed / o->kill_every_ms)
 			kill_a_worker(w, s);
@@ -125,8 +125,9 @@ note_waiting(const struct clients *e)
 		const struct client *c = &e->list[i];
 
 		if (!c->live && waiting[c->transport]++ == 0)
-			tap_note("client %zu (%s) is in state %d since %llu ms, opened %d, live %#x of %u", i,
-			    client_transport_name(c->transport), (int)c->state,
+			tap_note(
+			    "client %zu (%s) is in state %d since %llu ms, opened %d, live %#x of %u",
+			    i, client_transport_name(c->transport), (int)c->state,
 			    (unsigned long long)(wire_now_ms() - c->asked_ms), c->opened,
 			    c->channel_live, c->channel_count);
 	}
