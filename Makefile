@@ -1,19 +1,21 @@
-# ringcast. One makefile for the whole tree; every path is relative, so a checkout may live anywhere.
-#
-#   make run      packages, build, a server with an embedded default, and what to try next
-#   make test     everything, one closing line "N passed, N failed"
-#   FLAVOUR=      release (default), asan (+ubsan), tsan, cover: a build tree each under build/
-#   CC=clang      builds into build/FLAVOUR-clang
+# ringcast. One makefile for the whole tree. Every path is relative, so a checkout may live anywhere; `make help` lists
+# what there is to ask for.
 
 FLAVOUR ?= release
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-OUT ?= build/$(FLAVOUR)$(if $(findstring clang,$(CC)),-clang)
+ifeq ($(FLAVOUR),fuzz)
+CC := clang
+endif
+OUT ?= build/$(FLAVOUR)$(if $(filter-out fuzz,$(FLAVOUR)),$(if $(findstring clang,$(CC)),-clang))
 
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
-libexecdir ?= $(prefix)/libexec/ringcast
+libexecdir ?= $(prefix)/libexec
+datadir ?= $(prefix)/share
+unitdir ?= $(prefix)/lib/systemd/system
+sysconfdir ?= /etc
 
 # ---- flags -------------------------------------------------------------------------------------
 
@@ -21,11 +23,13 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual -Wwrite-strin
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wconversion \
 	-Wno-sign-conversion -Wimplicit-fallthrough
 FLAGS_release := -O2 -D_FORTIFY_SOURCE=2
-FLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DSANITIZED=1
+FLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	-DSANITIZED=1
 FLAGS_tsan := -O1 -fsanitize=thread -DSANITIZED=1
-FLAGS_cover := -O0 --coverage -DSANITIZED=1
+FLAGS_cover := -O0 --coverage -fprofile-update=atomic -DSANITIZED=1
+FLAGS_fuzz := $(FLAGS_asan) -fsanitize=fuzzer-no-link
 ifeq ($(FLAGS_$(FLAVOUR)),)
-$(error FLAVOUR=$(FLAVOUR) is none of release, asan, tsan, cover)
+$(error FLAVOUR=$(FLAVOUR) is none of release, asan, tsan, cover, fuzz)
 endif
 BASE_CFLAGS := -std=c17 -D_GNU_SOURCE -I. -g -fPIE -fstack-protector-strong $(WARN) $(FLAGS_$(FLAVOUR))
 BASE_LDFLAGS := -pie -Wl,-z,relro,-z,now $(filter -fsanitize=% --coverage,$(FLAGS_$(FLAVOUR)))
@@ -37,6 +41,7 @@ LINK = $(call say,LD)$(CC) $(BASE_LDFLAGS) $(LDFLAGS)
 # ---- what is built of what ---------------------------------------------------------------------
 
 objects = $(patsubst %.c,$(OUT)/%.o,$(1))
+binaries = $(patsubst %.c,$(OUT)/%,$(1))
 PROTO := $(wildcard proto/*.c)
 SHM := $(wildcard shm/*.c)
 WORKER := $(filter-out worker/main.c,$(wildcard worker/*.c))
@@ -46,13 +51,6 @@ LEAVES := $(OUT)/libproto.a $(OUT)/libshm.a
 WORKER_LIBS := $(OUT)/libworker.a $(LEAVES)
 MASTER_LIBS := $(OUT)/libctl.a $(OUT)/libmaster.a $(LEAVES)
 PROGRAMS := $(OUT)/ringcastd $(OUT)/ringcast-worker $(OUT)/ringcast
-
-# A unit test sees what its folder is named for: tests/unit/worker/foo_test.c links the worker's library.
-UNIT_proto := $(wildcard tests/unit/proto/*_test.c)
-UNIT_shm := $(wildcard tests/unit/shm/*_test.c)
-UNIT_worker := $(wildcard tests/unit/worker/*_test.c)
-UNIT_master := $(wildcard tests/unit/master/*_test.c)
-unit_bins = $(patsubst %.c,$(OUT)/%,$(UNIT_$(1)))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -88,41 +86,54 @@ $(OUT)/worker/console_page.c: worker/console.html
 $(OUT)/worker/console_page.o: $(OUT)/worker/console_page.c
 	$(COMPILE) -c -o $@ $<
 
-TEST_LIBS_proto := $(LEAVES)
-TEST_LIBS_shm := $(LEAVES)
-TEST_LIBS_worker := $(WORKER_LIBS)
-TEST_LIBS_master := $(MASTER_LIBS)
+# ---- test programs -----------------------------------------------------------------------------
+
+# A unit test sees what its folder is named for: tests/unit/worker/foo_test.c links the worker's library.
+UNIT := $(call binaries,$(wildcard tests/unit/*/*_test.c))
+UNIT_LIBS_proto := $(LEAVES)
+UNIT_LIBS_shm := $(LEAVES)
+UNIT_LIBS_worker := $(WORKER_LIBS)
+UNIT_LIBS_master := $(MASTER_LIBS)
 define unit_rule
-$$(OUT)/tests/unit/$(1)/%_test: $$(OUT)/tests/unit/$(1)/%_test.o $$(TEST_LIBS_$(1))
+$$(OUT)/tests/unit/$(1)/%_test: $$(OUT)/tests/unit/$(1)/%_test.o $$(UNIT_LIBS_$(1))
 	$$(LINK) -o $$@ $$^ -lcmocka -luring -ljansson -lpthread
 endef
 $(foreach part,proto shm worker master,$(eval $(call unit_rule,$(part))))
-.PRECIOUS: $(OUT)/%.o
 
--include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+# ring_adopt stops the writer at each of its stores, so it has a copy of shm that calls it there.
+STRESS := $(call binaries,$(wildcard tests/stress/*.c))
+MODEL := $(call binaries,$(wildcard tests/model/*.c))
+SEAM := $(patsubst %.c,$(OUT)/seam/%.o,$(SHM))
+$(OUT)/seam/%.o: %.c
+	@mkdir -p $(@D)
+	$(COMPILE) -include tests/stress/seam.h -c -o $@ $<
+$(OUT)/tests/stress/ring_adopt: $(OUT)/tests/stress/ring_adopt.o $(SEAM) $(OUT)/libproto.a
+	$(LINK) -o $@ $^
+$(OUT)/tests/stress/%: $(OUT)/tests/stress/%.o $(LEAVES)
+	$(LINK) -o $@ $^ -lpthread
+$(OUT)/tests/model/%: $(OUT)/tests/model/%.o $(LEAVES)
+	$(LINK) -o $@ $^ -lpthread
 
-# ---- end to end and benchmarks -----------------------------------------------------------------
+# A fuzz target without libFuzzer replays its corpus: so the corpora are regression tests of every build.
+FUZZ := $(call binaries,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_DRIVER := $(if $(filter fuzz,$(FLAVOUR)),-fsanitize=fuzzer,$(OUT)/tests/fuzz/replay.o)
+$(FUZZ): $(OUT)/%: $(OUT)/%.o $(OUT)/libproto.a $(filter %.o,$(FUZZ_DRIVER))
+	$(LINK) -o $@ $< $(FUZZ_DRIVER) $(OUT)/libproto.a -ljansson
 
-TESTLIB := $(wildcard tests/lib/*.c)
-E2E := $(patsubst %.c,$(OUT)/%,$(wildcard tests/e2e/*.c))
-BENCH := $(patsubst %.c,$(OUT)/%,$(filter-out tests/bench/%_bench.c,$(wildcard tests/bench/*.c)))
-
-$(OUT)/libtest.a: $(call objects,$(TESTLIB))
+# End to end and benchmarks boot the real programs of this build.
+E2E := $(call binaries,$(wildcard tests/e2e/*.c))
+BENCH := $(call binaries,$(wildcard tests/bench/*.c))
+$(OUT)/libtest.a: $(call objects,$(wildcard tests/lib/*.c))
 $(OUT)/tests/e2e/%: $(OUT)/tests/e2e/%.o $(OUT)/libtest.a
 	$(LINK) -o $@ $^
-$(BENCH): $(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libtest.a
+$(OUT)/tests/bench/ring_bench: $(OUT)/tests/bench/ring_bench.o $(LEAVES)
+	$(LINK) -o $@ $^
+$(OUT)/tests/bench/publish_bench: $(OUT)/tests/bench/publish_bench.o $(OUT)/libmaster.a $(LEAVES)
+	$(LINK) -o $@ $^ -ljansson
+$(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libtest.a
 	$(LINK) -o $@ $^ -luring
 
-# E2E_SCALE=0.1 makes them shorter, for sanitizer builds.
-.PHONY: e2e bench
-e2e: $(PROGRAMS) $(E2E)
-	@failed=; for t in $(E2E); do echo "# $$t"; RINGCAST_BIN='$(OUT)' "$$t" || failed="$$failed $$t"; done; \
-	   test -z "$$failed" || { echo "# failed:$$failed"; exit 1; }
-bench: $(PROGRAMS) $(BENCH)
-	@RINGCAST_BIN='$(OUT)' sh tests/bench/run.sh
-
-# ---- the container's seccomp profile, without a container ----------------------------------------
-
+# The container's seccomp profile, put round programs without a container.
 SECCOMP_RUN := $(OUT)/tests/systemd/seccomp_run
 $(OUT)/tests/systemd/syscalls.inc:
 	@mkdir -p $(@D)
@@ -132,11 +143,94 @@ $(OUT)/tests/systemd/seccomp_run.o: CPPFLAGS += -I$(OUT)
 $(OUT)/tests/systemd/seccomp_run.o: $(OUT)/tests/systemd/syscalls.inc
 $(SECCOMP_RUN): $(OUT)/tests/systemd/seccomp_run.o
 	$(LINK) -o $@ $^ -ljansson
-.PHONY: seccomp
-seccomp: $(SECCOMP_RUN) $(patsubst %,$(OUT)/tests/unit/worker/%_test,io uring uring_pressure probe)
-	@tests/systemd/seccomp_test.sh '$(OUT)'
 
-# ---- how much the publish socket takes ------------------------------------------------------------
+TEST_PROGRAMS := $(UNIT) $(STRESS) $(MODEL) $(FUZZ) $(E2E) $(BENCH) $(SECCOMP_RUN)
+.PHONY: programs
+programs: $(if $(filter fuzz,$(FLAVOUR)),$(FUZZ),$(PROGRAMS) $(TEST_PROGRAMS))
 
-$(OUT)/tests/bench/publish_bench: $(OUT)/tests/bench/publish_bench.o $(OUT)/libmaster.a $(LEAVES)
-	$(LINK) -o $@ $^ -ljansson
+.PRECIOUS: $(OUT)/%.o $(OUT)/seam/%.o
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+
+# ---- packages, and the two commands --------------------------------------------------------------
+
+.PHONY: deps deps-run run test
+deps:
+	@tests/packages run test
+deps-run:
+	@tests/packages run
+
+# The two commands build in a second make, because what it needs may only have been installed by this one.
+JOBS := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+PORT ?= 8080
+run: deps-run
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@systemd/demo '$(OUT)' '$(PORT)'
+
+# tests/run builds, runs, counts. PARTS= chooses some of: build lint unit stress model mutants replay seccomp install
+# e2e clients browser fuzz. E2E_SCALE=0.1 shortens the end-to-end tests.
+RUN_TESTS = MAKE='$(MAKE) --no-print-directory $(JOBS)' FLAVOUR='$(FLAVOUR)' CC='$(CC)' tests/run '$(OUT)'
+test: deps
+	+@$(RUN_TESTS) $(PARTS)
+
+.PHONY: lint unit stress model mutants replay seccomp e2e clients browser
+lint unit stress model mutants replay seccomp e2e clients browser:
+	+@$(RUN_TESTS) build $@
+
+# ---- more than `make test` -----------------------------------------------------------------------
+
+.PHONY: fuzz cover bench format
+# Each target for FUZZ_SECONDS, from its corpus. What it finds new stays in build/fuzz/corpus; a crash is a failure.
+export FUZZ_SECONDS ?= 10
+fuzz:
+	+@MAKE='$(MAKE) --no-print-directory $(JOBS)' FLAVOUR=fuzz CC=clang tests/run build/fuzz build fuzz
+
+# Lines that the tests run, by folder.
+cover:
+	+@MAKE='$(MAKE) --no-print-directory $(JOBS)' FLAVOUR=cover CC=gcc E2E_SCALE=$(or $(E2E_SCALE),0.1) \
+	   tests/run build/cover build unit stress replay e2e
+	@tests/cover build/cover
+
+bench: $(PROGRAMS) $(BENCH)
+	@RINGCAST_BIN='$(OUT)' sh tests/bench/run.sh
+
+format:
+	@tests/lint/lint sources | xargs -d '\n' clang-format -i
+
+# ---- installation --------------------------------------------------------------------------------
+
+.PHONY: install uninstall
+DEST = "$(DESTDIR)
+install: all
+	install -d $(DEST)$(bindir)" $(DEST)$(libexecdir)/ringcast" $(DEST)$(datadir)/ringcast" \
+	   $(DEST)$(unitdir)" $(DEST)$(sysconfdir)/ringcast"
+	install -m 755 $(OUT)/ringcastd $(OUT)/ringcast $(DEST)$(bindir)"
+	install -m 755 $(OUT)/ringcast-worker $(DEST)$(libexecdir)/ringcast"
+	install -m 644 systemd/seccomp.json systemd/ringcast.json $(DEST)$(datadir)/ringcast"
+	sed 's|/usr/local/bin|$(bindir)|; s|/etc/ringcast|$(sysconfdir)/ringcast|' systemd/ringcast.service \
+	   > $(DEST)$(unitdir)/ringcast.service"
+	@# A configuration that is there is somebody's work.
+	test -e $(DEST)$(sysconfdir)/ringcast/ringcast.json" || \
+	   install -m 644 systemd/ringcast.json $(DEST)$(sysconfdir)/ringcast"
+uninstall:
+	rm -f $(DEST)$(bindir)/ringcastd" $(DEST)$(bindir)/ringcast" $(DEST)$(unitdir)/ringcast.service"
+	rm -rf $(DEST)$(libexecdir)/ringcast" $(DEST)$(datadir)/ringcast"
+
+# ---- housekeeping --------------------------------------------------------------------------------
+
+.PHONY: clean help
+clean:
+	rm -rf build
+
+help:
+	@echo 'make run        install what is missing, build, start a server to try (PORT=8081 for another port)'
+	@echo 'make test       install what is missing, build, run every test; ends with "N passed, N failed"'
+	@echo 'make            build ringcastd, ringcast-worker and ringcast into $(OUT)'
+	@echo 'make deps       install the packages that building and testing need (deps-run: building only)'
+	@echo 'make lint unit stress model mutants replay seccomp e2e clients browser'
+	@echo '                one part of the tests; make test PARTS="build unit e2e" for several'
+	@echo 'make fuzz       every fuzz target for FUZZ_SECONDS (10), with clang'
+	@echo 'make cover      lines that the tests run, by folder'
+	@echo 'make bench      fan-out to 1,000, 10,000 and 100,000 clients beside a bare send loop'
+	@echo 'make install    into $(prefix) (prefix=, DESTDIR=, bindir=, libexecdir=, unitdir=, sysconfdir=); uninstall'
+	@echo 'make format     clang-format over the tree;  make clean'
+	@echo 'FLAVOUR=asan, tsan or cover, and CC=clang, build each into a tree of their own; V=1 shows commands'

@@ -1,0 +1,2 @@
+int bad_one(void) {
+    return 1; }

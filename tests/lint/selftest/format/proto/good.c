@@ -1,0 +1,5 @@
+int
+good_one(void)
+{
+	return 1;
+}

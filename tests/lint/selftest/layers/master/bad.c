@@ -1,0 +1,2 @@
+#include "worker/conn.h"
+#include "shm/ring.h"

@@ -1,0 +1,2 @@
+#include "master/loop.h"
+#include "shm/ring.h"

@@ -1,0 +1,3 @@
+#include "proto/http.h"
+#include "shm/limits.h"
+#include <stddef.h>

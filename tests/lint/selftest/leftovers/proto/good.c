@@ -1,0 +1,2 @@
+/* a todo list is no leftover; nor is HACKED */
+int good;

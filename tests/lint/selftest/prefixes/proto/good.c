@@ -1,0 +1,8 @@
+int good;
+static int hidden;
+
+int
+good_one(void)
+{
+	return good + hidden;
+}
