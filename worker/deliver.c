@@ -351,6 +351,29 @@ deliver_unstash(struct worker *w, struct io_event *events, size_t max)
 	return n;
 }
 
+static void
+batch_end(struct worker *w)
+{
+	slots_sends_clear(&w->slots);
+	w->deliver.flight_count = 0;
+	w->deliver.run_count = 0;
+	replay_flushed(w);
+}
+
+/* The kernel had no memory to tell of trouble: silence proves nothing, so whoever was sent to must come back and resume. */
+static void
+batch_lost(struct worker *w)
+{
+	struct deliver *d = &w->deliver;
+
+	w->rescan = true;
+	for (uint32_t i = 0; i < d->flight_count; i++)
+		if (!d->flights[i].failed) {
+			d->flights[i].failed = true;
+			conn_close(w, d->flights[i].slot, BOARD_CLOSED_ERROR);
+		}
+}
+
 void
 deliver_flush(struct worker *w)
 {
@@ -363,6 +386,8 @@ deliver_flush(struct worker *w)
 	if (io_submit(&w->io) != 0) {
 		w->quit = true;
 		w->exit_code = 1;
+		batch_lost(w);
+		batch_end(w);
 		return;
 	}
 	while ((n = io_reap(&w->io, events, sizeof events / sizeof events[0])) != 0)
@@ -374,15 +399,14 @@ deliver_flush(struct worker *w)
 		}
 	if (io_overflowed(&w->io))
 		w->rescan = true;
+	if (io_dropped(&w->io))
+		batch_lost(w);
 	board_add(&w->board, BOARD_BATCHES, 1);
 	board_add(&w->board, BOARD_SENDS, d->flight_count);
 	for (uint32_t i = 0; i < d->flight_count; i++)
 		if (!d->flights[i].failed)
 			flight_succeeded(w, &d->flights[i]);
-	slots_sends_clear(&w->slots);
-	d->flight_count = 0;
-	d->run_count = 0;
-	replay_flushed(w);
+	batch_end(w);
 }
 
 /* ---- serving ----------------------------------------------------------------------------------- */

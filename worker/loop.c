@@ -116,7 +116,8 @@ reap(struct worker *w)
 	n += io_reap(&w->io, events + n, EVENTS_A_TURN - n);
 	for (size_t i = 0; i < n; i++)
 		dispatch(w, &events[i]);
-	if (io_overflowed(&w->io))
+	/* No send was under way: what was dropped, too, can only be polls. */
+	if (io_overflowed(&w->io) || io_dropped(&w->io))
 		w->rescan = true;
 	if (w->rescan) {
 		w->rescan = false;
