@@ -20,11 +20,11 @@
 #include "shm/ring_seek.h"
 #include "shm/ring_write.h"
 
-#define WALK_CHANNELS 256       /* of the ring's index, a turn */
-#define COUNT_BUDGET 50000      /* records followed to count a page's events: some milliseconds */
-#define PACKET_BYTES 4096       /* any order that is sent here */
+#define WALK_CHANNELS 256  /* of the ring's index, a turn */
+#define COUNT_BUDGET 50000 /* records followed to count a page's events: some milliseconds */
+#define PACKET_BYTES 4096  /* any order that is sent here */
 #define PEER_BYTES 64
-#define ROW_TEXT_BYTES 4096     /* a row as JSON: names escaped, six bytes for one at worst */
+#define ROW_TEXT_BYTES 4096 /* a row as JSON: names escaped, six bytes for one at worst */
 
 enum api_kind { API_LIST_CHANNELS, API_SHOW_CHANNEL, API_LIST_CONNECTIONS };
 
@@ -53,7 +53,7 @@ struct api_query {
 	bool partial; /* somebody who should have answered has not */
 	bool more;    /* there are rows beyond the page */
 	bool walked;
-	uint64_t place; /* of the walk over the ring's index */
+	uint64_t place;           /* of the walk over the ring's index */
 	struct channel_row *rows; /* [limit], by name */
 	uint32_t count;
 	struct publish_buffer text; /* connections: rendered as they come */
@@ -115,8 +115,8 @@ api_stop(struct master *m)
 size_t
 api_connection_text(char text[API_CONNECTION_TEXT_BYTES], uint32_t ordinal, uint64_t connection)
 {
-	return (size_t)snprintf(text, API_CONNECTION_TEXT_BYTES, "%u-%016llx", ordinal,
-	    (unsigned long long)connection);
+	return (size_t)snprintf(
+	    text, API_CONNECTION_TEXT_BYTES, "%u-%016llx", ordinal, (unsigned long long)connection);
 }
 
 bool
@@ -129,7 +129,7 @@ api_connection_parse(struct slice text, uint32_t *ordinal, uint64_t *connection)
 		return false;
 	digits = (size_t)(dash - text.bytes);
 	if (text.len != digits + 17 || digits > 3 ||
-		!query_u32(slice_of(text.bytes, digits), LIMIT_WORKERS - 1, ordinal))
+	    !query_u32(slice_of(text.bytes, digits), LIMIT_WORKERS - 1, ordinal))
 		return false;
 	*connection = 0;
 	for (size_t i = digits + 1; i < text.len; i++) {
@@ -173,8 +173,8 @@ static void
 put_channel(struct out *o, struct api_query *q, const struct channel_row *row, uint32_t *budget)
 {
 	struct ring_seek_channel found = {.counted_all = true};
-	enum ring_result result = ring_seek_channel(
-	    ring_of(q->m), row->name.bytes, row->name.len, *budget, &found);
+	enum ring_result result =
+	    ring_seek_channel(ring_of(q->m), row->name.bytes, row->name.len, *budget, &found);
 
 	if (result != RING_OK)
 		found = (struct ring_seek_channel){.counted_all = true};
@@ -250,7 +250,8 @@ finish_if_complete(struct api_query *q)
 
 	if (q->owing != 0 || !q->walked)
 		return;
-	if (!publish_buffer_reserve(&answer, q->text.len + 128 + (size_t)q->count * ROW_TEXT_BYTES)) {
+	if (!publish_buffer_reserve(
+		&answer, q->text.len + 128 + (size_t)q->count * ROW_TEXT_BYTES)) {
 		api_forget(q->m, q);
 		publish_session_error(s, ERROR_OVERLOADED, "out of memory; try again");
 		return;
@@ -292,7 +293,7 @@ is_wanted(const struct api_query *q, struct slice name)
 	if (q->kind == API_SHOW_CHANNEL)
 		return slice_equal(name, text_of(&q->channel));
 	return name.len >= q->prefix.len && compare(name, text_of(&q->after)) > 0 &&
-	    slice_equal(slice_of(name.bytes, q->prefix.len), text_of(&q->prefix));
+	       slice_equal(slice_of(name.bytes, q->prefix.len), text_of(&q->prefix));
 }
 
 /* The row of a name on the page, made if it belongs there; NULL if it lies beyond. */
@@ -373,11 +374,13 @@ walk_ring(void *context)
 /* ---- rows of connections ------------------------------------------------------------------------------ */
 
 static void
-put_connection(struct out *o, struct api_query *q, uint32_t ordinal, const struct order_connection_row *row)
+put_connection(
+    struct out *o, struct api_query *q, uint32_t ordinal, const struct order_connection_row *row)
 {
 	char text[API_CONNECTION_TEXT_BYTES];
 	uint64_t newest = ring_last_id(ring_of(q->m));
-	uint64_t behind_ms = row->lagging && newest > row->cursor ? id_ms(newest) - id_ms(row->cursor) : 0;
+	uint64_t behind_ms =
+	    row->lagging && newest > row->cursor ? id_ms(newest) - id_ms(row->cursor) : 0;
 
 	out_text(o, q->count == 0 ? "{\"connection\":\"" : ",{\"connection\":\"");
 	out_bytes(o, text, api_connection_text(text, ordinal, row->connection));
@@ -452,7 +455,8 @@ api_rows(struct master *m, uint32_t ordinal, const struct order_rows *rows)
 		return 0;
 	if (connections != (q->kind == API_LIST_CONNECTIONS))
 		return -1;
-	taken = connections ? take_connection_rows(q, ordinal, rows->rows) : take_channel_rows(q, rows->rows);
+	taken = connections ? take_connection_rows(q, ordinal, rows->rows)
+			    : take_channel_rows(q, rows->rows);
 	if (taken == 0 && rows->last)
 		settle_worker(q, ordinal, true);
 	return taken;
@@ -489,14 +493,15 @@ send_query(struct api_query *q, unsigned worker)
 	struct out o = out_to(packet, sizeof packet);
 
 	order_encode_query(&o, &(struct order_query){
-	    .query = q->number,
-	    .kind = q->kind == API_LIST_CONNECTIONS ? ORDER_QUERY_CONNECTIONS : ORDER_QUERY_CHANNELS,
-	    .limit = q->limit + 1,
-	    .prefix = text_of(&q->prefix),
-	    .after = text_of(&q->after),
-	    .channel = text_of(&q->channel),
-	    .peer = text_of(&q->peer),
-	});
+				   .query = q->number,
+				   .kind = q->kind == API_LIST_CONNECTIONS ? ORDER_QUERY_CONNECTIONS
+									   : ORDER_QUERY_CHANNELS,
+				   .limit = q->limit + 1,
+				   .prefix = text_of(&q->prefix),
+				   .after = text_of(&q->after),
+				   .channel = text_of(&q->channel),
+				   .peer = text_of(&q->peer),
+			       });
 	return !out_cut(&o) && orders_send(q->m, worker, slice_of(packet, o.len)) == 0;
 }
 
@@ -530,7 +535,8 @@ ask(struct publish_session *s, struct api_query *q)
 	}
 	if (!q->walked)
 		loop_defer(m->loop, &q->walk, LOOP_ANSWER);
-	if (loop_timer_set(m->loop, &q->deadline, API_DEADLINE_MS * LOOP_NS_PER_MS, deadline_passed, q) == -1)
+	if (loop_timer_set(
+		m->loop, &q->deadline, API_DEADLINE_MS * LOOP_NS_PER_MS, deadline_passed, q) == -1)
 		deadline_passed(q);
 	else
 		finish_if_complete(q);
@@ -540,7 +546,8 @@ ask(struct publish_session *s, struct api_query *q)
 
 /* Decodes a parameter that may be absent. False after answering that it is malformed. */
 static bool
-take_parameter(struct publish_session *s, struct slice query, const char *name, struct api_text *text)
+take_parameter(
+    struct publish_session *s, struct slice query, const char *name, struct api_text *text)
 {
 	struct slice raw;
 	ptrdiff_t len;
@@ -583,7 +590,8 @@ static bool
 take_name(struct publish_session *s, struct slice raw, struct api_text *name)
 {
 	ptrdiff_t len = query_decode_path(raw, name->bytes, sizeof name->bytes);
-	const char *wrong = len == QUERY_BAD_ESCAPE ? "is not percent-encoded rightly" : "is longer than 255 bytes";
+	const char *wrong =
+	    len == QUERY_BAD_ESCAPE ? "is not percent-encoded rightly" : "is longer than 255 bytes";
 	char message[128];
 
 	if (len >= 0) {
@@ -627,8 +635,9 @@ api_list_channels(struct publish_session *s, struct slice query)
 
 	if (q == NULL)
 		return;
-	if (take_parameter(s, query, "prefix", &q->prefix) && take_parameter(s, query, "after", &q->after) &&
-		take_limit(s, query, &q->limit) && query_rows(s, q))
+	if (take_parameter(s, query, "prefix", &q->prefix) &&
+	    take_parameter(s, query, "after", &q->after) && take_limit(s, query, &q->limit) &&
+	    query_rows(s, q))
 		ask(s, q);
 	else
 		free(q);
@@ -657,8 +666,8 @@ api_list_connections(struct publish_session *s, struct slice query)
 
 	if (q == NULL)
 		return;
-	if (take_parameter(s, query, "channel", &q->channel) && take_parameter(s, query, "peer", &q->peer) &&
-		take_limit(s, query, &q->limit))
+	if (take_parameter(s, query, "channel", &q->channel) &&
+	    take_parameter(s, query, "peer", &q->peer) && take_limit(s, query, &q->limit))
 		ask(s, q);
 	else
 		free(q);
@@ -686,7 +695,7 @@ api_delete_channel(struct publish_session *s, struct slice raw_name, struct slic
 	if (slice_equal(text_of(&disconnect), SLICE_LITERAL("1")))
 		for (unsigned i = 0; i < m->worker_count; i++)
 			told &= !master_worker_serves(m, i) ||
-			    orders_send(m, i, slice_of(packet, order.len)) == 0;
+				orders_send(m, i, slice_of(packet, order.len)) == 0;
 	if (!told) {
 		publish_session_error(s, ERROR_OVERLOADED,
 		    "the history is forgotten, but a worker could not be told to end subscriptions; try again");
@@ -711,11 +720,12 @@ api_end_connection(struct publish_session *s, struct slice text)
 	int len;
 
 	if (!api_connection_parse(text, &ordinal, &connection) || ordinal >= m->worker_count ||
-		!master_worker_serves(m, ordinal)) {
+	    !master_worker_serves(m, ordinal)) {
 		publish_session_error(s, ERROR_NOT_FOUND, "no worker has that connection");
 		return;
 	}
-	order_encode_end_connection(&order, &(struct order_end_connection){.connection = connection});
+	order_encode_end_connection(
+	    &order, &(struct order_end_connection){.connection = connection});
 	if (orders_send(m, ordinal, slice_of(packet, order.len)) == -1) {
 		publish_session_error(s, ERROR_OVERLOADED, "its worker is busy; try again");
 		return;

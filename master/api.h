@@ -44,7 +44,8 @@ void api_forget(struct master *m, struct api_query *query);
 
 /* The text of a connection: "<ordinal>-<generation><slot>", both as eight hexadecimal digits. */
 #define API_CONNECTION_TEXT_BYTES 28
-size_t api_connection_text(char text[API_CONNECTION_TEXT_BYTES], uint32_t ordinal, uint64_t connection);
+size_t api_connection_text(
+    char text[API_CONNECTION_TEXT_BYTES], uint32_t ordinal, uint64_t connection);
 bool api_connection_parse(struct slice text, uint32_t *ordinal, uint64_t *connection);
 
 #endif

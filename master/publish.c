@@ -22,7 +22,7 @@
 
 #define ACCEPTS_A_TURN 64
 #define ACCEPT_PAUSE_MS 100 /* when descriptors or memory ran out */
-#define LAG_SHARE 4         /* a sleeper is rung when it is a quarter of the ring behind, wanted or not */
+#define LAG_SHARE 4 /* a sleeper is rung when it is a quarter of the ring behind, wanted or not */
 
 struct publish {
 	struct master *m;
@@ -30,7 +30,7 @@ struct publish {
 	struct publish_session_set sessions;
 	struct loop_source listener;
 	struct loop_timer accept_pause;
-	bool pending; /* appended, not committed */
+	bool pending;                /* appended, not committed */
 	struct doorbell_batch batch; /* channels of what is pending */
 	bool owns_file;
 	char path[PUBLISH_PATH_BYTES];
@@ -38,7 +38,8 @@ struct publish {
 };
 
 static_assert((int)EVENT_JSON == (int)RECORD_JSON && (int)EVENT_TEXT == (int)RECORD_TEXT &&
-	(int)EVENT_BINARY == (int)RECORD_BINARY, "the kinds of data are the same in events and records");
+		  (int)EVENT_BINARY == (int)RECORD_BINARY,
+    "the kinds of data are the same in events and records");
 
 const struct publish_counts *
 publish_counts(const struct master *m)
@@ -69,7 +70,7 @@ record_slice_of(struct slice s)
 /* The event as the ring takes it; channels is the memory for its names. */
 static struct ring_write_event
 ring_event_of(const struct master *m, const struct event *e,
-	struct record_slice channels[LIMIT_EVENT_CHANNELS])
+    struct record_slice channels[LIMIT_EVENT_CHANNELS])
 {
 	for (uint32_t i = 0; i < e->channel_count; i++)
 		channels[i] = record_slice_of(e->channels[i]);
@@ -97,9 +98,11 @@ refuse_result(enum ring_result result, enum error_code *error, const char **mess
 {
 	switch (result) {
 	case RING_TOO_LARGE:
-		return refuse(ERROR_TOO_LARGE, "the event is larger than a quarter of the ring", error, message);
+		return refuse(ERROR_TOO_LARGE, "the event is larger than a quarter of the ring",
+		    error, message);
 	case RING_INVALID:
-		return refuse(ERROR_BAD_REQUEST, "the event breaks a limit of the ring", error, message);
+		return refuse(
+		    ERROR_BAD_REQUEST, "the event breaks a limit of the ring", error, message);
 	case RING_NO_MEMORY:
 		return refuse(ERROR_OVERLOADED, "out of memory; try again", error, message);
 	case RING_OK:
@@ -116,16 +119,18 @@ refuse_result(enum ring_result result, enum error_code *error, const char **mess
 }
 
 static int
-check_size(const struct master *m, const struct event *e, enum error_code *error, const char **message)
+check_size(
+    const struct master *m, const struct event *e, enum error_code *error, const char **message)
 {
 	if (e->data.len > m->config->max_event_bytes)
-		return refuse(ERROR_TOO_LARGE, "the data is larger than max_event_bytes", error, message);
+		return refuse(
+		    ERROR_TOO_LARGE, "the data is larger than max_event_bytes", error, message);
 	return 0;
 }
 
 int
 publish_event_size(struct master *m, const struct event *e, uint64_t *size, enum error_code *error,
-	const char **message)
+    const char **message)
 {
 	struct record_slice channels[LIMIT_EVENT_CHANNELS];
 	struct ring_write_event event;
@@ -160,7 +165,7 @@ note_pending(struct master *m, const struct event *e)
 
 int
 publish_event(struct master *m, const struct event *e, uint64_t *id, bool *duplicate,
-	enum error_code *error, const char **message)
+    enum error_code *error, const char **message)
 {
 	struct record_slice channels[LIMIT_EVENT_CHANNELS];
 	struct ring_write_event event;
@@ -215,7 +220,7 @@ publish_commit(struct master *m)
 
 int
 publish_forget(struct master *m, struct slice channel, uint64_t *id, enum error_code *error,
-	const char **message)
+    const char **message)
 {
 	enum ring_result result;
 
@@ -268,11 +273,13 @@ admit(struct publish *p, int fd)
 	}
 	p->counts.sessions_refused++;
 	if (!allowed) {
-		log_with(&p->m->log, LOG_LEVEL_WARNING, "publisher refused: its user is not in publish_uids",
+		log_with(&p->m->log, LOG_LEVEL_WARNING,
+		    "publisher refused: its user is not in publish_uids",
 		    log_number("uid", peer.uid), log_number("pid", (uint64_t)peer.pid));
 		publish_session_refuse(s, ERROR_FORBIDDEN, "this user is not in publish_uids");
 	} else {
-		publish_session_refuse(s, ERROR_OVERLOADED, "too many connections to the publish socket");
+		publish_session_refuse(
+		    s, ERROR_OVERLOADED, "too many connections to the publish socket");
 	}
 }
 
@@ -327,10 +334,11 @@ open_socket(struct publish *p)
 		    log_number("bytes_max", PUBLISH_PATH_BYTES - 1));
 		return -1;
 	}
-	fd = publish_path_listen(p->path, config->publish_mode, config->publish_gid, &p->file, message,
-	    sizeof message);
+	fd = publish_path_listen(
+	    p->path, config->publish_mode, config->publish_gid, &p->file, message, sizeof message);
 	if (fd == -1)
-		log_with(&p->m->log, LOG_LEVEL_ERROR, "no publish socket", log_text("reason", message));
+		log_with(
+		    &p->m->log, LOG_LEVEL_ERROR, "no publish socket", log_text("reason", message));
 	else
 		p->owns_file = true;
 	return fd;
@@ -357,7 +365,7 @@ publish_start(struct master *m, int fd)
 		goto fail;
 	/* One that was passed may block. */
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) == -1 ||
-		loop_add(m->loop, &p->listener, fd, EPOLLIN, listener_ready, p) == -1) {
+	    loop_add(m->loop, &p->listener, fd, EPOLLIN, listener_ready, p) == -1) {
 		log_errno(&m->log, LOG_LEVEL_ERROR, "the publish socket cannot be watched",
 		    log_text("path", p->path));
 		close(fd);

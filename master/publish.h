@@ -50,8 +50,8 @@ int publish_event(struct master *m, const struct event *e, uint64_t *id, bool *d
     enum error_code *error, const char **message);
 
 /* Bytes that the event would take in the ring, after the same checks as publish_event; 0, or -1 likewise. */
-int publish_event_size(struct master *m, const struct event *e, uint64_t *size, enum error_code *error,
-    const char **message);
+int publish_event_size(struct master *m, const struct event *e, uint64_t *size,
+    enum error_code *error, const char **message);
 
 /*
  * True if events of these sizes in sum will all be appended: so an array enters whole or not at all. Commits what is

@@ -24,7 +24,7 @@
 
 int
 publish_path_choose(const char *given, const char *environment, const char *runtime_dir, uid_t uid,
-	char path[PUBLISH_PATH_BYTES], enum publish_path_source *source)
+    char path[PUBLISH_PATH_BYTES], enum publish_path_source *source)
 {
 	int len;
 
@@ -107,7 +107,8 @@ make_directory(const char *directory, gid_t group, char *message, size_t message
 		return 0;
 	if (made == 0 && (group == (gid_t)-1 || chown(directory, (uid_t)-1, group) == 0))
 		return 0;
-	snprintf(message, message_size, "cannot make the directory %s: %s", directory, strerror(errno));
+	snprintf(
+	    message, message_size, "cannot make the directory %s: %s", directory, strerror(errno));
 	return -1;
 }
 
@@ -120,7 +121,7 @@ lock_directory(const char *directory, char *message, size_t message_size)
 
 	if (fd == -1) {
 		snprintf(message, message_size, "cannot open the directory %s: %s", directory,
-			strerror(errno));
+		    strerror(errno));
 		return -1;
 	}
 	for (int tries = 0; tries < LOCK_TRIES; tries++) {
@@ -130,7 +131,8 @@ lock_directory(const char *directory, char *message, size_t message_size)
 			break;
 		nanosleep(&pause, NULL);
 	}
-	snprintf(message, message_size, "cannot lock the directory %s: %s", directory, strerror(errno));
+	snprintf(
+	    message, message_size, "cannot lock the directory %s: %s", directory, strerror(errno));
 	close(fd);
 	return -1;
 }
@@ -149,8 +151,8 @@ clear_stale(const char *path, const struct sockaddr_un *address, char *message, 
 		return -1;
 	}
 	if (!S_ISSOCK(found.st_mode)) {
-		snprintf(message, message_size, "%s exists and is not a socket: remove it or choose another path",
-			path);
+		snprintf(message, message_size,
+		    "%s exists and is not a socket: remove it or choose another path", path);
 		return -1;
 	}
 	/* Non-blocking: a listener with a full backlog answers EAGAIN, and is alive. */
@@ -164,16 +166,18 @@ clear_stale(const char *path, const struct sockaddr_un *address, char *message, 
 	close(fd);
 	if (connected == 0 || error == EAGAIN) {
 		snprintf(message, message_size,
-			"another process is listening on %s: stop it, or choose another path with --socket",
-			path);
+		    "another process is listening on %s: stop it, or choose another path with --socket",
+		    path);
 		return -1;
 	}
 	if (error != ECONNREFUSED && error != ENOENT) {
-		snprintf(message, message_size, "cannot tell whether %s is in use: %s", path, strerror(error));
+		snprintf(message, message_size, "cannot tell whether %s is in use: %s", path,
+		    strerror(error));
 		return -1;
 	}
 	if (unlink(path) == -1 && errno != ENOENT) {
-		snprintf(message, message_size, "cannot replace the stale %s: %s", path, strerror(errno));
+		snprintf(message, message_size, "cannot replace the stale %s: %s", path,
+		    strerror(errno));
 		return -1;
 	}
 	return 0;
@@ -181,8 +185,8 @@ clear_stale(const char *path, const struct sockaddr_un *address, char *message, 
 
 /* Binds, sets mode and group, listens. Unlinks again what it made when a step fails. */
 static int
-bind_and_listen(int fd, const char *path, const struct sockaddr_un *address, mode_t mode, gid_t group,
-	struct publish_path_file *file)
+bind_and_listen(int fd, const char *path, const struct sockaddr_un *address, mode_t mode,
+    gid_t group, struct publish_path_file *file)
 {
 	struct stat made;
 	mode_t mask = umask(0777);
@@ -193,7 +197,7 @@ bind_and_listen(int fd, const char *path, const struct sockaddr_un *address, mod
 	if (bound == -1)
 		return -1;
 	if ((group == (gid_t)-1 || lchown(path, (uid_t)-1, group) == 0) && chmod(path, mode) == 0 &&
-		lstat(path, &made) == 0 && listen(fd, LISTEN_BACKLOG) == 0) {
+	    lstat(path, &made) == 0 && listen(fd, LISTEN_BACKLOG) == 0) {
 		*file = (struct publish_path_file){made.st_dev, made.st_ino};
 		return 0;
 	}
@@ -205,15 +209,16 @@ bind_and_listen(int fd, const char *path, const struct sockaddr_un *address, mod
 
 int
 publish_path_listen(const char *path, mode_t mode, gid_t group, struct publish_path_file *file,
-	char *message, size_t message_size)
+    char *message, size_t message_size)
 {
 	char directory[PUBLISH_PATH_BYTES];
 	struct sockaddr_un address;
 	int fd = -1, lock;
 
 	if (address_of(path, &address) == -1) {
-		snprintf(message, message_size, "the path is longer than a socket's may be (%zu bytes): %s",
-			PUBLISH_PATH_BYTES - 1, path);
+		snprintf(message, message_size,
+		    "the path is longer than a socket's may be (%zu bytes): %s",
+		    PUBLISH_PATH_BYTES - 1, path);
 		return -1;
 	}
 	directory_of(path, directory);
@@ -244,6 +249,6 @@ publish_path_unlink(const char *path, const struct publish_path_file *file)
 	struct stat found;
 
 	if (lstat(path, &found) == 0 && S_ISSOCK(found.st_mode) && found.st_dev == file->device &&
-		found.st_ino == file->inode)
+	    found.st_ino == file->inode)
 		unlink(path);
 }

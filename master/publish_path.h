@@ -14,7 +14,8 @@
 #include <stddef.h>
 
 #define PUBLISH_PATH_DEFAULT "/run/ringcast/publish.sock"
-#define PUBLISH_PATH_BYTES (sizeof((struct sockaddr_un *)0)->sun_path) /* with the terminating zero */
+#define PUBLISH_PATH_BYTES \
+	(sizeof((struct sockaddr_un *)0)->sun_path) /* with the terminating zero */
 
 enum publish_path_source {
 	PUBLISH_PATH_GIVEN,       /* --socket or the key "socket" */
@@ -27,8 +28,8 @@ enum publish_path_source {
  * The path to use. given may be NULL or empty. Environment and user are parameters, so that this is testable; pass
  * secure_getenv's answers and geteuid(). 0, or -1 when the chosen path does not fit a socket address.
  */
-int publish_path_choose(const char *given, const char *environment, const char *runtime_dir, uid_t uid,
-    char path[PUBLISH_PATH_BYTES], enum publish_path_source *source);
+int publish_path_choose(const char *given, const char *environment, const char *runtime_dir,
+    uid_t uid, char path[PUBLISH_PATH_BYTES], enum publish_path_source *source);
 
 struct publish_path_file {
 	dev_t device;

@@ -125,14 +125,15 @@ errors_only(const struct http_request *request)
 {
 	struct slice value;
 
-	return query_last(request->query, "acks", &value) && slice_equal(value, SLICE_LITERAL("errors"));
+	return query_last(request->query, "acks", &value) &&
+	       slice_equal(value, SLICE_LITERAL("errors"));
 }
 
 static bool
 is_encoded(const struct http_request *request)
 {
 	return http_request_has(request, HTTP_CONTENT_ENCODING) &&
-	    !http_equal_nocase(request->known[HTTP_CONTENT_ENCODING], SLICE_LITERAL("identity"));
+	       !http_equal_nocase(request->known[HTTP_CONTENT_ENCODING], SLICE_LITERAL("identity"));
 }
 
 static enum publish_request_plan
@@ -157,7 +158,8 @@ begin_publish(struct publish_session *s, const struct http_request *request)
 	if (s->set->m->state == MASTER_DRAINING)
 		return refuse(s, ERROR_DRAINING, "the server is stopping; try again");
 	if (is_encoded(request))
-		return refuse(s, ERROR_UNSUPPORTED_TYPE, "a Content-Encoding is not understood: send the body as it is");
+		return refuse(s, ERROR_UNSUPPORTED_TYPE,
+		    "a Content-Encoding is not understood: send the body as it is");
 	switch (http_media_of(request->known[HTTP_CONTENT_TYPE])) {
 	case HTTP_MEDIA_NDJSON:
 		return begin_stream(s, request);
@@ -271,7 +273,8 @@ event_from_query(struct event *event, struct slice query, char *names, struct ev
 	while (query_find(&rest, "channel", &raw)) {
 		len = query_decode(raw, names, raw.len);
 		if (len < 0) {
-			*fault = fault_of(ERROR_BAD_CHANNEL, "a channel in the query is not percent-encoded rightly");
+			*fault = fault_of(ERROR_BAD_CHANNEL,
+			    "a channel in the query is not percent-encoded rightly");
 			return false;
 		}
 		if (!event_add_channel(event, slice_of(names, (size_t)len), fault))
@@ -282,7 +285,8 @@ event_from_query(struct event *event, struct slice query, char *names, struct ev
 		return true;
 	len = query_decode(raw, names, raw.len);
 	if (len < 0) {
-		*fault = fault_of(ERROR_BAD_REQUEST, "the type in the query is not percent-encoded rightly");
+		*fault = fault_of(
+		    ERROR_BAD_REQUEST, "the type in the query is not percent-encoded rightly");
 		return false;
 	}
 	return event_set_type(event, slice_of(names, (size_t)len), fault);
@@ -331,7 +335,8 @@ publish_form(struct publish_session *s, const struct http_request *request, stru
 	struct event_fault fault;
 	struct event event;
 
-	if (!event_parse_form(&event, body, &scratch, &fault) || !add_header_key(&event, request, &fault))
+	if (!event_parse_form(&event, body, &scratch, &fault) ||
+	    !add_header_key(&event, request, &fault))
 		publish_session_fault(s, &fault);
 	else
 		publish_one(s, &event);
@@ -443,7 +448,8 @@ publish_array(struct publish_session *s, const struct http_request *request, str
 	else if (!batch_check(s, body, &plan, &fault))
 		publish_session_fault(s, &fault);
 	else if (!publish_make_room(s->set->m, plan.bytes, plan.largest))
-		publish_session_error(s, ERROR_TOO_LARGE, "the array is larger than the ring takes at once");
+		publish_session_error(
+		    s, ERROR_TOO_LARGE, "the array is larger than the ring takes at once");
 	else
 		batch_publish(s, body, &plan);
 }
@@ -461,7 +467,7 @@ publish_envelopes(struct publish_session *s, const struct http_request *request,
 	else if (batch.many)
 		publish_array(s, request, body);
 	else if (event_batch_next(&batch, &event, &scratch, &fault) != 1 ||
-	    !add_header_key(&event, request, &fault))
+		 !add_header_key(&event, request, &fault))
 		publish_session_fault(s, &fault);
 	else
 		publish_one(s, &event);
@@ -488,7 +494,7 @@ finish_publish(struct publish_session *s, const struct http_request *request, st
 	else if (has_channel(request))
 		publish_data(s, request, body);
 	else if (http_media_of(request->known[HTTP_CONTENT_TYPE]) == HTTP_MEDIA_JSON ||
-	    looks_like_json(body))
+		 looks_like_json(body))
 		publish_envelopes(s, request, body);
 	else
 		publish_form(s, request, body);
@@ -515,7 +521,8 @@ answer_rendered(struct publish_session *s, struct slice content_type,
 		render(s->set->m, &o);
 		if (!out_cut(&o)) {
 			publish_session_answer(s, &(struct publish_session_answer){.status = 200,
-			    .content_type = content_type, .body = slice_of(o.bytes, o.len)});
+						      .content_type = content_type,
+						      .body = slice_of(o.bytes, o.len)});
 			publish_buffer_free(&buffer);
 			return;
 		}
@@ -536,8 +543,10 @@ answer_ready(struct publish_session *s)
 	else if (!serves)
 		publish_session_error(s, ERROR_OVERLOADED, "no worker serves at the moment");
 	else
-		publish_session_answer(s, &(struct publish_session_answer){.status = 200,
-		    .content_type = SLICE_LITERAL("text/plain; charset=utf-8"), .body = SLICE_LITERAL("ready\n")});
+		publish_session_answer(
+		    s, &(struct publish_session_answer){.status = 200,
+			   .content_type = SLICE_LITERAL("text/plain; charset=utf-8"),
+			   .body = SLICE_LITERAL("ready\n")});
 }
 
 void
@@ -569,11 +578,14 @@ publish_request_finish(
 		answer_rendered(s, SLICE_LITERAL("application/json"), stats_json);
 		break;
 	case ROUTE_METRICS:
-		answer_rendered(s, SLICE_LITERAL("text/plain; version=0.0.4; charset=utf-8"), stats_metrics);
+		answer_rendered(
+		    s, SLICE_LITERAL("text/plain; version=0.0.4; charset=utf-8"), stats_metrics);
 		break;
 	case ROUTE_HEALTHZ:
-		publish_session_answer(s, &(struct publish_session_answer){.status = 200,
-		    .content_type = SLICE_LITERAL("text/plain; charset=utf-8"), .body = SLICE_LITERAL("ok\n")});
+		publish_session_answer(
+		    s, &(struct publish_session_answer){.status = 200,
+			   .content_type = SLICE_LITERAL("text/plain; charset=utf-8"),
+			   .body = SLICE_LITERAL("ok\n")});
 		break;
 	case ROUTE_READYZ:
 		answer_ready(s);

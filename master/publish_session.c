@@ -22,12 +22,13 @@
 #include "proto/http_response.h"
 #include "proto/json.h"
 
-#define HEAD_ROOM 512       /* of any answer's head: our own words only */
+#define HEAD_ROOM 512 /* of any answer's head: our own words only */
 #define SCRATCH_MIN 65536
 #define READ_BUFFER_BYTES (2 * LIMIT_PUBLISH_READ_BYTES)
 
 /* What is kept while reading goes on is at most a head that is not whole; a reading fits behind it. */
-static_assert(LIMIT_PUBLISH_HEAD_BYTES <= LIMIT_PUBLISH_READ_BYTES, "a cut head and a read fit the read buffer");
+static_assert(LIMIT_PUBLISH_HEAD_BYTES <= LIMIT_PUBLISH_READ_BYTES,
+    "a cut head and a read fit the read buffer");
 
 static void session_expired(void *context);
 
@@ -41,7 +42,7 @@ set_wake(void *context)
 
 int
 publish_session_set_init(
-	struct publish_session_set *set, struct master *m, struct publish_counts *counts)
+    struct publish_session_set *set, struct master *m, struct publish_counts *counts)
 {
 	set->m = m;
 	set->counts = counts;
@@ -143,7 +144,8 @@ publish_session_set_free(struct publish_session_set *set)
 static void
 session_arm(struct publish_session *s, uint64_t delay_ms)
 {
-	if (loop_timer_set(s->set->m->loop, &s->timer, delay_ms * LOOP_NS_PER_MS, session_expired, s) == -1)
+	if (loop_timer_set(
+		s->set->m->loop, &s->timer, delay_ms * LOOP_NS_PER_MS, session_expired, s) == -1)
 		publish_session_abandon(s);
 }
 
@@ -209,8 +211,9 @@ publish_session_answer(struct publish_session *s, const struct publish_session_a
 void
 publish_session_json(struct publish_session *s, struct slice body)
 {
-	publish_session_answer(s, &(struct publish_session_answer){
-	    .status = 200, .content_type = SLICE_LITERAL("application/json"), .body = body});
+	publish_session_answer(
+	    s, &(struct publish_session_answer){
+		   .status = 200, .content_type = SLICE_LITERAL("application/json"), .body = body});
 }
 
 void
@@ -227,16 +230,19 @@ publish_session_fault_members(struct out *o, const struct event_fault *fault)
 static void
 session_refuse(struct publish_session *s, const struct event_fault *fault, struct slice allow)
 {
-	char text[2048]; /* path and message are bounded, and escaping makes at most six bytes of one */
+	char text
+	    [2048]; /* path and message are bounded, and escaping makes at most six bytes of one */
 	struct out o = out_to(text, sizeof text);
 
 	out_text(&o, "{\"error\":{");
 	publish_session_fault_members(&o, fault);
 	out_text(&o, "}}");
 	s->set->counts->errors[fault->code]++;
-	publish_session_answer(s, &(struct publish_session_answer){.status = error_status(fault->code),
-	    .content_type = SLICE_LITERAL("application/json"), .allow = allow,
-	    .body = slice_of(text, o.len)});
+	publish_session_answer(
+	    s, &(struct publish_session_answer){.status = error_status(fault->code),
+		   .content_type = SLICE_LITERAL("application/json"),
+		   .allow = allow,
+		   .body = slice_of(text, o.len)});
 }
 
 void
@@ -266,8 +272,8 @@ publish_session_error(struct publish_session *s, enum error_code code, const cha
 void
 publish_session_not_allowed(struct publish_session *s, struct slice allow)
 {
-	struct event_fault fault =
-	    fault_of(ERROR_METHOD_NOT_ALLOWED, "this resource does not know that method; see Allow");
+	struct event_fault fault = fault_of(
+	    ERROR_METHOD_NOT_ALLOWED, "this resource does not know that method; see Allow");
 
 	session_refuse(s, &fault, allow);
 }
@@ -299,7 +305,8 @@ publish_session_refuse(struct publish_session *s, enum error_code code, const ch
 static struct http_request_options
 head_options(void)
 {
-	return (struct http_request_options){.head_bytes_max = LIMIT_PUBLISH_HEAD_BYTES, .any_host = true};
+	return (struct http_request_options){
+	    .head_bytes_max = LIMIT_PUBLISH_HEAD_BYTES, .any_host = true};
 }
 
 /* A request that asks first whether its body is wanted is told to go on (RFC 9110, 10.1.1). */
@@ -319,7 +326,8 @@ session_collect(struct publish_session *s, const struct http_request *request, s
 	    s->set->m->config->max_publish_bytes);
 
 	if (started < 0) {
-		publish_session_refuse(s, http_body_error_code(started), http_body_error_text(started));
+		publish_session_refuse(
+		    s, http_body_error_code(started), http_body_error_text(started));
 		return;
 	}
 	publish_buffer_clear(&s->head);
@@ -337,7 +345,7 @@ static void
 stream_settle(struct publish_session *s)
 {
 	if (publish_stream_resume(s) && s->state == PUBLISH_SESSION_STREAM &&
-		http_body_complete(&s->framing)) {
+	    http_body_complete(&s->framing)) {
 		publish_stream_end(s);
 		if (s->state != PUBLISH_SESSION_DEAD)
 			s->state = s->close ? PUBLISH_SESSION_LAST : PUBLISH_SESSION_HEAD;
@@ -383,7 +391,7 @@ session_take_head(struct publish_session *s, struct slice input)
 		return len;
 	}
 	if (request.framing == HTTP_FRAMING_LENGTH && request.content_length <= input.len - len &&
-		request.content_length <= s->set->m->config->max_publish_bytes) {
+	    request.content_length <= s->set->m->config->max_publish_bytes) {
 		publish_request_finish(
 		    s, &request, slice_of(input.bytes + len, request.content_length));
 		return len + request.content_length;
@@ -454,7 +462,7 @@ session_take(struct publish_session *s, struct slice input)
 	}
 	publish_buffer_clear(&s->kept);
 	if (s->state < PUBLISH_SESSION_LAST &&
-		!publish_buffer_put(&s->kept, slice_of(input.bytes + used, input.len - used)))
+	    !publish_buffer_put(&s->kept, slice_of(input.bytes + used, input.len - used)))
 		publish_session_abandon(s);
 	s->held = publish_session_paused(s) && s->state < PUBLISH_SESSION_LAST;
 	/* What a client leaves unfinished when it ends is dropped; what it has finished is answered. */
@@ -595,7 +603,7 @@ session_flush(struct publish_session *s)
 		loop_defer(s->set->m->loop, &s->resume, LOOP_ANSWER);
 	}
 	if (s->state == PUBLISH_SESSION_LINGER ||
-		(!publish_session_paused(s) && s->resume.link == NULL && !s->ended))
+	    (!publish_session_paused(s) && s->resume.link == NULL && !s->ended))
 		events |= EPOLLIN;
 	if (s->out.len != 0)
 		events |= EPOLLOUT;
@@ -657,7 +665,8 @@ publish_session_set_drain(struct publish_session_set *set)
 		if (s->state != PUBLISH_SESSION_HEAD && s->state != PUBLISH_SESSION_STREAM)
 			continue;
 		if (s->state == PUBLISH_SESSION_STREAM)
-			publish_stream_fail(s, ERROR_DRAINING, "the server is stopping; send the rest again");
+			publish_stream_fail(
+			    s, ERROR_DRAINING, "the server is stopping; send the rest again");
 		if (s->state != PUBLISH_SESSION_DEAD)
 			s->state = PUBLISH_SESSION_LAST;
 		publish_session_touch(s);

@@ -48,9 +48,10 @@ struct publish_session_set {
 	struct master *m;
 	struct publish_counts *counts;
 	struct publish_session *first;
-	struct publish_session *dirty; /* with something to send, or to be swept, at the end of the turn */
+	struct publish_session
+	    *dirty; /* with something to send, or to be swept, at the end of the turn */
 	struct publish_session **dirty_end;
-	unsigned count[2];             /* by role */
+	unsigned count[2]; /* by role */
 	char *read_buffer;
 	struct publish_buffer scratch; /* for the unescaped parts of the event at hand */
 	struct loop_work work;         /* keeps the loop from sleeping while somebody is dirty */
@@ -68,15 +69,16 @@ struct publish_session {
 	enum publish_session_state state;
 	enum publish_session_role role;
 	bool is_dirty;
-	bool ended;     /* the client has sent its last byte */
-	bool deaf;      /* it reads no more: what it still sends is taken, answers are dropped */
-	bool held;      /* consuming stopped for want of room, or for an answer: resume is due */
-	bool close;     /* after the answer at hand */
-	bool head_only; /* the request at hand is a HEAD */
-	size_t head_seen;           /* bytes of the head at hand that were searched for its end */
+	bool ended;       /* the client has sent its last byte */
+	bool deaf;        /* it reads no more: what it still sends is taken, answers are dropped */
+	bool held;        /* consuming stopped for want of room, or for an answer: resume is due */
+	bool close;       /* after the answer at hand */
+	bool head_only;   /* the request at hand is a HEAD */
+	size_t head_seen; /* bytes of the head at hand that were searched for its end */
 	struct publish_buffer kept; /* read, not consumed */
 	struct publish_buffer head; /* of the request whose body is being read */
-	struct publish_buffer body; /* decoded so far; in a STREAM: what is not yet a whole line, or had to wait */
+	struct publish_buffer
+	    body; /* decoded so far; in a STREAM: what is not yet a whole line, or had to wait */
 	struct publish_buffer out;
 	struct http_body framing;
 	struct publish_stream stream;

@@ -18,7 +18,8 @@
 #define ANSWER_BYTES_MAX 2048 /* an error with its path and message, escaped; ids are 60 */
 #define LINE_TOO_LONG "the line is longer than max_publish_bytes"
 
-static_assert(LIMIT_PUBLISH_UNSENT_BYTES + ANSWER_BYTES_MAX <= CHUNK_BYTES_MAX, "a turn's answers fit one chunk");
+static_assert(LIMIT_PUBLISH_UNSENT_BYTES + ANSWER_BYTES_MAX <= CHUNK_BYTES_MAX,
+    "a turn's answers fit one chunk");
 
 /* ---- answers ---------------------------------------------------------------------------------------- */
 

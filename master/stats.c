@@ -47,12 +47,14 @@ ring_figures(struct master *m, struct figures *f)
 	*f = (struct figures){.group = "ring"};
 	add(f, "size_bytes", true, ring->size, "Size of the ring.");
 	add(f, "used_bytes", true, tail - oldest, "Bytes of records that are kept.");
-	add(f, "tail_bytes", false, tail, "Position up to which the ring was written, since its birth.");
+	add(f, "tail_bytes", false, tail,
+	    "Position up to which the ring was written, since its birth.");
 	add(f, "oldest_bytes", false, oldest, "Position of the oldest record kept.");
 	add(f, "records", false, counts.records, "Records written.");
 	add(f, "written_bytes", false, counts.bytes, "Bytes of records written.");
 	add(f, "lapped", false, counts.lapped, "Records overwritten by newer ones.");
-	add(f, "evicted", false, counts.evicted, "Channels that lost their history for want of an index entry.");
+	add(f, "evicted", false, counts.evicted,
+	    "Channels that lost their history for want of an index entry.");
 }
 
 static void
@@ -65,11 +67,15 @@ publish_figures(struct master *m, struct figures *f)
 	add(f, "data_bytes", false, c->bytes, "Bytes of their data.");
 	add(f, "duplicates", false, c->duplicates, "Publishes whose key was still known.");
 	add(f, "commits", false, c->commits, "Commits: groups of events made visible at once.");
-	add(f, "requests", false, c->requests, "HTTP requests on the publish socket and admin_listen.");
-	add(f, "connections", true, publish_session_count(m), "Open connections to the publish socket.");
+	add(f, "requests", false, c->requests,
+	    "HTTP requests on the publish socket and admin_listen.");
+	add(f, "connections", true, publish_session_count(m),
+	    "Open connections to the publish socket.");
 	add(f, "accepted", false, c->sessions, "Connections accepted on the publish socket.");
-	add(f, "refused", false, c->sessions_refused, "Connections refused there: user not allowed, or too many.");
-	add(f, "stalled", false, c->sessions_stalled, "Connections closed there: answers unread for too long.");
+	add(f, "refused", false, c->sessions_refused,
+	    "Connections refused there: user not allowed, or too many.");
+	add(f, "stalled", false, c->sessions_stalled,
+	    "Connections closed there: answers unread for too long.");
 }
 
 static void
@@ -81,16 +87,22 @@ master_figures(struct master *m, struct figures *f)
 	add(f, "clients", true, master_connections(m), "Clients, by the master's own books.");
 	add(f, "accepted", false, c->accepted, "Clients accepted.");
 	add(f, "handed_off", false, c->handed_off, "Clients that a worker has taken.");
-	add(f, "handed_again", false, c->handed_again, "Clients given to another worker because the first one died.");
-	add(f, "refused_connections", false, c->refused_connections, "Clients refused: too many, or every worker full.");
-	add(f, "refused_address", false, c->refused_address, "Clients refused: too many from their address.");
-	add(f, "accept_paused", false, c->accept_paused, "Times that accepting paused: no descriptors or no credit.");
+	add(f, "handed_again", false, c->handed_again,
+	    "Clients given to another worker because the first one died.");
+	add(f, "refused_connections", false, c->refused_connections,
+	    "Clients refused: too many, or every worker full.");
+	add(f, "refused_address", false, c->refused_address,
+	    "Clients refused: too many from their address.");
+	add(f, "accept_paused", false, c->accept_paused,
+	    "Times that accepting paused: no descriptors or no credit.");
 	add(f, "accept_errors", false, c->accept_errors, "Failures to accept.");
 	add(f, "workers_started", false, c->workers_started, "Workers started.");
 	add(f, "workers_died", false, c->workers_died, "Workers that died.");
-	add(f, "orders_refused", false, c->orders_refused, "Orders that did not fit a worker's queue.");
+	add(f, "orders_refused", false, c->orders_refused,
+	    "Orders that did not fit a worker's queue.");
 	add(f, "reloads", false, c->reloads, "Configurations taken over.");
-	add(f, "reloads_failed", false, c->reloads_failed, "Configurations refused for their mistakes.");
+	add(f, "reloads_failed", false, c->reloads_failed,
+	    "Configurations refused for their mistakes.");
 }
 
 static uint64_t
@@ -174,7 +186,7 @@ put_counter_name(struct out *o, const struct board_counter_info *info)
 	const char *value = info->label == NULL ? NULL : strchr(info->label, '"');
 
 	if (name.len > total.len &&
-		memcmp(name.bytes + name.len - total.len, total.bytes, total.len) == 0)
+	    memcmp(name.bytes + name.len - total.len, total.bytes, total.len) == 0)
 		name.len -= total.len;
 	out_slice(o, name);
 	if (value == NULL)
@@ -322,15 +334,16 @@ put_board_metrics(struct out *o, struct master *m)
 		const struct board_counter_info *info = board_info(counter);
 
 		if (info->help != NULL) {
-			const char *const parts[] = {"# HELP ringcast_", info->name, " ", info->help,
-			    "\n# TYPE ringcast_", info->name, info->gauge ? " gauge\n" : " counter\n"};
+			const char *const parts[] = {"# HELP ringcast_", info->name, " ",
+			    info->help, "\n# TYPE ringcast_", info->name,
+			    info->gauge ? " gauge\n" : " counter\n"};
 
 			for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 				out_text(o, parts[i]);
 		}
 		for (unsigned worker = 0; worker < m->worker_count; worker++)
-			put_sample(o, info->name, worker, info->label,
-			    counter_of(m, worker, counter));
+			put_sample(
+			    o, info->name, worker, info->label, counter_of(m, worker, counter));
 	}
 }
 
@@ -342,8 +355,10 @@ put_worker_metrics(struct out *o, struct master *m)
 		put_sample(o, "worker_up", worker, NULL, master_worker_serves(m, worker));
 	put_family(o, "", "worker_restarts", "Times the worker was started again.", false);
 	for (unsigned worker = 0; worker < m->worker_count; worker++)
-		put_sample(o, "worker_restarts_total", worker, NULL, master_worker_incarnation(m, worker));
-	put_family(o, "", "worker_behind_bytes", "Bytes of the ring that the worker has not read.", true);
+		put_sample(
+		    o, "worker_restarts_total", worker, NULL, master_worker_incarnation(m, worker));
+	put_family(
+	    o, "", "worker_behind_bytes", "Bytes of the ring that the worker has not read.", true);
 	for (unsigned worker = 0; worker < m->worker_count; worker++)
 		put_sample(o, "worker_behind_bytes", worker, NULL, worker_behind(m, worker));
 }
@@ -353,7 +368,8 @@ put_error_metrics(struct out *o, struct master *m)
 {
 	const struct publish_counts *counts = publish_counts(m);
 
-	put_family(o, "publish_", "errors", "Requests and lines refused on the publish socket.", false);
+	put_family(
+	    o, "publish_", "errors", "Requests and lines refused on the publish socket.", false);
 	for (enum error_code code = ERROR_NONE + 1; code < ERROR_CODES; code++) {
 		out_text(o, "ringcast_publish_errors_total{code=\"");
 		out_text(o, error_word(code));
@@ -374,7 +390,8 @@ stats_metrics(struct master *m, struct out *o)
 	out_text(o, "ringcast_start_time_seconds ");
 	out_u64(o, m->started_unix_ms / 1000);
 	out_char(o, '\n');
-	put_family(o, "", "serving", "Whether clients are served: 0 while starting or draining.", true);
+	put_family(
+	    o, "", "serving", "Whether clients are served: 0 while starting or draining.", true);
 	out_text(o, m->state == MASTER_SERVING ? "ringcast_serving 1\n" : "ringcast_serving 0\n");
 	ring_figures(m, &figures);
 	put_figure_metrics(o, &figures);

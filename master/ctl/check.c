@@ -15,8 +15,9 @@ check_run(struct ctl *c, int argc, char **argv)
 	if (!ctl_parse(c, "check", options, argc, argv, &operands))
 		return CTL_USAGE;
 	if (operands.count != 1)
-		return ctl_misuse(c, "check", operands.count == 0 ? "the configuration file is missing"
-								  : "one configuration file at a time");
+		return ctl_misuse(c, "check",
+		    operands.count == 0 ? "the configuration file is missing"
+					: "one configuration file at a time");
 	config = config_load(operands.of[0], NULL, &mistakes);
 	if (config != NULL) {
 		fprintf(c->out, "%s: no mistakes\n", operands.of[0]);
@@ -26,7 +27,8 @@ check_run(struct ctl *c, int argc, char **argv)
 	for (size_t i = 0; i < mistakes.count && i < CONFIG_MISTAKES_MAX; i++)
 		fprintf(c->err, "%s: %s\n", operands.of[0], mistakes.lines[i]);
 	if (mistakes.count > CONFIG_MISTAKES_MAX)
-		fprintf(c->err, "%s: and %zu more\n", operands.of[0], mistakes.count - CONFIG_MISTAKES_MAX);
+		fprintf(c->err, "%s: and %zu more\n", operands.of[0],
+		    mistakes.count - CONFIG_MISTAKES_MAX);
 	config_mistakes_clear(&mistakes);
 	return CTL_FAILED;
 }

@@ -70,23 +70,26 @@ tell_unreachable(struct ctl *c, const char *path, enum publish_path_source sourc
 	switch (error) {
 	case EACCES:
 		group = group_of(path);
-		ctl_fail(c, "may not use the publish socket %s (%s): it is for the group %s. "
-			    "Join it (as root: usermod -aG %s USER, then log in again), or run this as its user",
+		ctl_fail(c,
+		    "may not use the publish socket %s (%s): it is for the group %s. "
+		    "Join it (as root: usermod -aG %s USER, then log in again), or run this as its user",
 		    path, source_text(source), group == NULL ? "of its file" : group,
 		    group == NULL ? "GROUP" : group);
 		break;
 	case ENOENT:
-		ctl_fail(c, "there is no publish socket %s (%s): is ringcastd running? "
-			    "If it is elsewhere, say where with --socket or RINGCAST_SOCKET",
+		ctl_fail(c,
+		    "there is no publish socket %s (%s): is ringcastd running? "
+		    "If it is elsewhere, say where with --socket or RINGCAST_SOCKET",
 		    path, source_text(source));
 		break;
 	case ECONNREFUSED:
-		ctl_fail(c, "nobody listens on the publish socket %s (%s): ringcastd has ended without removing it; start it",
+		ctl_fail(c,
+		    "nobody listens on the publish socket %s (%s): ringcastd has ended without removing it; start it",
 		    path, source_text(source));
 		break;
 	default:
-		ctl_fail(c, "cannot connect to the publish socket %s (%s): %s", path, source_text(source),
-		    strerror(error));
+		ctl_fail(c, "cannot connect to the publish socket %s (%s): %s", path,
+		    source_text(source), strerror(error));
 	}
 }
 
@@ -106,14 +109,16 @@ client_open_socket(struct client *client, struct ctl *c, const char *given)
 
 	*client = (struct client){.fd = -1};
 	if (publish_path_choose(given, c->socket, c->directory, c->uid, path, &source) == -1) {
-		ctl_fail(c, "the path of the publish socket (%s) is longer than a socket's may be (%zu bytes)",
+		ctl_fail(c,
+		    "the path of the publish socket (%s) is longer than a socket's may be (%zu bytes)",
 		    source_text(source), PUBLISH_PATH_BYTES - 1);
 		return false;
 	}
 	fd = publish_path_connect(path);
 	error = errno;
 	/* A user who has no server of his own means the system's. */
-	if (fd == -1 && source == PUBLISH_PATH_RUNTIME_DIR && (error == ENOENT || error == ECONNREFUSED)) {
+	if (fd == -1 && source == PUBLISH_PATH_RUNTIME_DIR &&
+	    (error == ENOENT || error == ECONNREFUSED)) {
 		fd = publish_path_connect(PUBLISH_PATH_DEFAULT);
 		if (fd == -1) {
 			tell_unreachable(c, path, source, error);
@@ -147,7 +152,8 @@ connect_address(const struct sockaddr *address, socklen_t len)
 
 		if (poll(&wait, 1, CONNECT_TIMEOUT_MS) != 1)
 			error = ETIMEDOUT;
-		else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) == 0 && error == 0)
+		else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) == 0 &&
+			 error == 0)
 			return fd;
 	} else {
 		error = errno;
@@ -201,9 +207,11 @@ client_open_url(struct client *client, struct ctl *c, const struct url *url, boo
 	if (fd != -1)
 		return take_descriptor(client, fd);
 	if (!quiet)
-		ctl_fail(c, "cannot connect to %s: %s. Is ringcastd running, and is this its \"listen\"? "
-			    "--url or RINGCAST_URL names another",
-		    url->host[0] == '\0' ? url->path : url->authority, why != NULL ? why : strerror(errno));
+		ctl_fail(c,
+		    "cannot connect to %s: %s. Is ringcastd running, and is this its \"listen\"? "
+		    "--url or RINGCAST_URL names another",
+		    url->host[0] == '\0' ? url->path : url->authority,
+		    why != NULL ? why : strerror(errno));
 	return false;
 }
 
@@ -257,7 +265,7 @@ receive_some(struct client *client)
 		return CLIENT_ENDED;
 	if (n == -1)
 		return errno == EAGAIN || errno == EINTR ? CLIENT_OK
-		    : errno == ECONNRESET		 ? CLIENT_ENDED
+		       : errno == ECONNRESET             ? CLIENT_ENDED
 							 : CLIENT_FAILED;
 	room.len = room.need = (size_t)n;
 	publish_buffer_took(&client->in, &room);
@@ -267,7 +275,8 @@ receive_some(struct client *client)
 enum client_result
 client_wait(struct client *client, int timeout_ms, int other, bool *readable)
 {
-	struct pollfd wait[2] = {{.fd = client->fd, .events = POLLIN}, {.fd = other, .events = POLLIN}};
+	struct pollfd wait[2] = {
+	    {.fd = client->fd, .events = POLLIN}, {.fd = other, .events = POLLIN}};
 	enum client_result result = CLIENT_OK;
 	int count;
 
@@ -293,7 +302,8 @@ enum client_result
 client_head(struct client *client, int timeout_ms, struct http_reply *reply, size_t *head_len)
 {
 	for (;;) {
-		ptrdiff_t n = http_reply_parse(reply, publish_buffer_content(&client->in), 0, HEAD_BYTES_MAX);
+		ptrdiff_t n =
+		    http_reply_parse(reply, publish_buffer_content(&client->in), 0, HEAD_BYTES_MAX);
 		enum client_result result;
 
 		if (n < 0)
@@ -417,7 +427,7 @@ client_error_text(unsigned status, struct slice body, char *text, size_t size)
 	struct slice error, raw;
 
 	if (!string_member(body, SLICE_LITERAL("error"), scratch, sizeof scratch, &error) ||
-		!string_member(error, SLICE_LITERAL("code"), code, sizeof code, &raw)) {
+	    !string_member(error, SLICE_LITERAL("code"), code, sizeof code, &raw)) {
 		snprintf(text, size, "the server answered with status %u", status);
 		return;
 	}
@@ -434,8 +444,8 @@ client_encode(struct out *o, struct slice text)
 
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char b = (unsigned char)text.bytes[i];
-		bool plain = (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || (b >= '0' && b <= '9') ||
-		    memchr("-._~", b, 4) != NULL;
+		bool plain = (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') ||
+			     (b >= '0' && b <= '9') || memchr("-._~", b, 4) != NULL;
 
 		if (plain) {
 			out_char(o, (char)b);

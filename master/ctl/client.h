@@ -55,7 +55,8 @@ struct client_answer {
 };
 
 /* The head and the whole body of one answer; the caller frees the body. */
-enum client_result client_answer(struct client *client, int timeout_ms, struct client_answer *answer);
+enum client_result client_answer(
+    struct client *client, int timeout_ms, struct client_answer *answer);
 
 /* Why it did not work, in words. */
 const char *client_text(enum client_result result);

@@ -65,7 +65,7 @@ static const char help[] =
 
 /* ---- telling ------------------------------------------------------------------------------------------ */
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 tell(struct ctl *c, const char *color, const char *format, va_list arguments)
 {
 	fflush(c->out);
@@ -114,7 +114,8 @@ ctl_note(struct ctl *c, const char *format, ...)
 static bool
 is_option(const char *argument)
 {
-	return argument[0] == '-' && argument[1] != '\0' && (argument[1] < '0' || argument[1] > '9');
+	return argument[0] == '-' && argument[1] != '\0' &&
+	       (argument[1] < '0' || argument[1] > '9');
 }
 
 static const struct ctl_option *
@@ -128,7 +129,8 @@ find_option(const struct ctl_option *options, const char *name, size_t len)
 
 /* Takes the option at argv[*at], and its value. */
 static bool
-take_option(struct ctl *c, const char *command, const struct ctl_option *options, int argc, char **argv, int *at)
+take_option(struct ctl *c, const char *command, const struct ctl_option *options, int argc,
+    char **argv, int *at)
 {
 	const char *name = argv[*at];
 	size_t len = strcspn(name, "=");
@@ -155,8 +157,8 @@ take_option(struct ctl *c, const char *command, const struct ctl_option *options
 }
 
 bool
-ctl_parse(struct ctl *c, const char *command, const struct ctl_option *options, int argc, char **argv,
-	struct ctl_operands *operands)
+ctl_parse(struct ctl *c, const char *command, const struct ctl_option *options, int argc,
+    char **argv, struct ctl_operands *operands)
 {
 	bool only_operands = false;
 
@@ -244,9 +246,11 @@ ctl_run(struct ctl *c, int argc, char **argv)
 		fputs("ringcast " VERSION_TEXT "\n", c->out);
 		return CTL_OK;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
 		fputs(help, c->out);
 		return CTL_OK;
 	}
-	return ctl_misuse(c, "", "there is no command %s: there are pub, sub, stat and check", argv[1]);
+	return ctl_misuse(
+	    c, "", "there is no command %s: there are pub, sub, stat and check", argv[1]);
 }

@@ -47,15 +47,16 @@ struct ctl_operands {
  * Sorts arguments into options and operands; "--name=value", "--name value", and "--" before operands that look like
  * options ("-1" is an operand or a value in any case). False after telling the mistake.
  */
-bool ctl_parse(struct ctl *c, const char *command, const struct ctl_option *options, int argc, char **argv,
-	struct ctl_operands *operands);
+bool ctl_parse(struct ctl *c, const char *command, const struct ctl_option *options, int argc,
+    char **argv, struct ctl_operands *operands);
 
 /* Tells a wrong command line, with where to look it up. Always CTL_USAGE. */
 enum ctl_exit ctl_misuse(struct ctl *c, const char *command, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 /* Tells what went wrong. Always CTL_FAILED. */
-enum ctl_exit ctl_fail(struct ctl *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+enum ctl_exit ctl_fail(struct ctl *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* A remark that is no failure, such as a gap. */
 void ctl_note(struct ctl *c, const char *format, ...) __attribute__((format(printf, 2, 3)));

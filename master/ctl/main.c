@@ -13,7 +13,8 @@ main(int argc, char **argv)
 	struct ctl c = {
 	    .out = stdout,
 	    .err = stderr,
-	    .color = isatty(STDOUT_FILENO) && isatty(STDERR_FILENO) && (no_color == NULL || *no_color == '\0'),
+	    .color = isatty(STDOUT_FILENO) && isatty(STDERR_FILENO) &&
+		     (no_color == NULL || *no_color == '\0'),
 	    .socket = secure_getenv("RINGCAST_SOCKET"),
 	    .directory = secure_getenv("XDG_RUNTIME_DIR"),
 	    .url = getenv("RINGCAST_URL"),

@@ -28,13 +28,13 @@ struct pub {
 	/* of a stream */
 	struct publish_buffer lines; /* read, not yet sent: the start of a line at least */
 	struct http_body body;
-	bool answers_end;   /* the answer is complete */
+	bool answers_end; /* the answer is complete */
 	bool input_ended;
-	uint64_t line;      /* lines read */
-	uint64_t sent;      /* of them, sent */
+	uint64_t line; /* lines read */
+	uint64_t sent; /* of them, sent */
 	uint64_t answered;
-	uint64_t refused;   /* by the server */
-	uint64_t unsendable; /* no JSON */
+	uint64_t refused;             /* by the server */
+	uint64_t unsendable;          /* no JSON */
 	struct publish_buffer answer; /* decoded, the start of a line at most */
 };
 
@@ -46,7 +46,8 @@ read_file(struct ctl *c, const char *path, struct publish_buffer *content)
 	int fd = strcmp(path, "-") == 0 ? c->input : open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = -1;
 
-	while (fd != -1 && content->len <= LINE_BYTES_MAX && publish_buffer_reserve(content, READ_BYTES)) {
+	while (fd != -1 && content->len <= LINE_BYTES_MAX &&
+	       publish_buffer_reserve(content, READ_BYTES)) {
 		struct out room = publish_buffer_out(content);
 
 		n = read(fd, room.bytes, room.cap);
@@ -56,7 +57,8 @@ read_file(struct ctl *c, const char *path, struct publish_buffer *content)
 		publish_buffer_took(content, &room);
 	}
 	if (n != 0)
-		ctl_fail(c, "cannot read %s: %s", path, fd != -1 && n >= 0 ? "it is too large" : strerror(errno));
+		ctl_fail(c, "cannot read %s: %s", path,
+		    fd != -1 && n >= 0 ? "it is too large" : strerror(errno));
 	if (fd != -1 && fd != c->input)
 		close(fd);
 	return n == 0;
@@ -129,7 +131,8 @@ publish_one(struct pub *p, const char *content_type, struct slice data)
 	if (result != CLIENT_OK) {
 		code = ctl_fail(p->c, "not known to be published: %s", client_text(result));
 	} else if (answer.status != 200 || !print_id(p, publish_buffer_content(&answer.body))) {
-		client_error_text(answer.status, publish_buffer_content(&answer.body), text, sizeof text);
+		client_error_text(
+		    answer.status, publish_buffer_content(&answer.body), text, sizeof text);
 		code = ctl_fail(p->c, "not published: %s", text);
 	}
 	publish_buffer_free(&answer.body);
@@ -151,11 +154,13 @@ put_line(struct pub *p, struct slice line)
 
 	if (p->json && json_whole(line, &value, &at) != 1) {
 		p->unsendable++;
-		ctl_fail(p->c, "line %llu is not JSON (byte %zu): not published", (unsigned long long)p->line, at);
+		ctl_fail(p->c, "line %llu is not JSON (byte %zu): not published",
+		    (unsigned long long)p->line, at);
 		/* A blank line in its place: so the server counts lines as we do. */
 		return client_put(&p->client, SLICE_LITERAL("1\r\n\n\r\n"));
 	}
-	if (!publish_buffer_reserve(&envelope, line.len * 6 + 6 * LIMIT_CHANNEL_NAME_BYTES * 4 + 4096))
+	if (!publish_buffer_reserve(
+		&envelope, line.len * 6 + 6 * LIMIT_CHANNEL_NAME_BYTES * 4 + 4096))
 		return false;
 	o = publish_buffer_out(&envelope);
 	out_text(&o, "{\"channel\":");
@@ -172,7 +177,8 @@ put_line(struct pub *p, struct slice line)
 	out_text(&o, "}\n");
 	snprintf(head, sizeof head, "%zx\r\n", o.len);
 	done = !out_cut(&o) && client_put(&p->client, slice_text(head)) &&
-	    client_put(&p->client, slice_of(o.bytes, o.len)) && client_put(&p->client, SLICE_LITERAL("\r\n"));
+	       client_put(&p->client, slice_of(o.bytes, o.len)) &&
+	       client_put(&p->client, SLICE_LITERAL("\r\n"));
 	publish_buffer_free(&envelope);
 	p->sent += done;
 	return done;
@@ -274,7 +280,8 @@ take_answers(struct pub *p)
 	while (p->client.in.len != 0 && !http_body_complete(&p->body)) {
 		struct slice data, whole;
 		const char *end;
-		ptrdiff_t n = http_body_next(&p->body, publish_buffer_content(&p->client.in), &data);
+		ptrdiff_t n =
+		    http_body_next(&p->body, publish_buffer_content(&p->client.in), &data);
 
 		if (n < 0)
 			return CLIENT_MALFORMED;
@@ -299,9 +306,11 @@ take_answers(struct pub *p)
 static void
 show_progress(struct pub *p, bool last)
 {
-	if (!isatty(fileno(p->c->err)) || isatty(fileno(p->c->out)) || (!last && p->answered % PROGRESS_EVERY != 0))
+	if (!isatty(fileno(p->c->err)) || isatty(fileno(p->c->out)) ||
+	    (!last && p->answered % PROGRESS_EVERY != 0))
 		return;
-	fprintf(p->c->err, "\r%llu published%s", (unsigned long long)(p->answered - p->refused), last ? "\n" : "");
+	fprintf(p->c->err, "\r%llu published%s", (unsigned long long)(p->answered - p->refused),
+	    last ? "\n" : "");
 }
 
 /* The upload, from the head of its answer to the end of both. */
@@ -311,11 +320,13 @@ run_stream(struct pub *p)
 	enum client_result result = CLIENT_OK;
 
 	while (result == CLIENT_OK && !p->answers_end) {
-		bool wants_input = !p->input_ended && p->client.out.len < UNSENT_MAX, readable = false;
+		bool wants_input = !p->input_ended && p->client.out.len < UNSENT_MAX,
+		     readable = false;
 		bool owed = p->answered < p->sent || p->input_ended || p->client.out.len != 0;
 
 		fflush(p->c->out);
-		result = client_wait(&p->client, owed ? ANSWER_TIMEOUT_MS : -1, wants_input ? p->c->input : -1, &readable);
+		result = client_wait(&p->client, owed ? ANSWER_TIMEOUT_MS : -1,
+		    wants_input ? p->c->input : -1, &readable);
 		if (result == CLIENT_OK)
 			result = take_answers(p);
 		if (readable && result == CLIENT_OK && !read_lines(p))
@@ -325,7 +336,8 @@ run_stream(struct pub *p)
 	show_progress(p, true);
 	if (result != CLIENT_OK)
 		return ctl_fail(p->c, "%llu of %llu events are known to be published: %s",
-		    (unsigned long long)(p->answered - p->refused), (unsigned long long)p->sent, client_text(result));
+		    (unsigned long long)(p->answered - p->refused), (unsigned long long)p->sent,
+		    client_text(result));
 	return p->refused + p->unsendable == 0 ? CTL_OK : CTL_FAILED;
 }
 
@@ -338,7 +350,8 @@ tell_refusal(struct pub *p)
 	char text[1024];
 
 	if (result == CLIENT_OK)
-		client_error_text(answer.status, publish_buffer_content(&answer.body), text, sizeof text);
+		client_error_text(
+		    answer.status, publish_buffer_content(&answer.body), text, sizeof text);
 	else
 		snprintf(text, sizeof text, "%s", client_text(result));
 	publish_buffer_free(&answer.body);
@@ -353,13 +366,16 @@ publish_stream(struct pub *p)
 	enum client_result result;
 	enum ctl_exit code;
 
-	if (!client_put(&p->client, SLICE_LITERAL("POST /publish HTTP/1.1\r\nHost: localhost\r\n"
-						  "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")))
+	if (!client_put(&p->client,
+		SLICE_LITERAL(
+		    "POST /publish HTTP/1.1\r\nHost: localhost\r\n"
+		    "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")))
 		return ctl_fail(p->c, "out of memory");
 	result = client_head(&p->client, ANSWER_TIMEOUT_MS, &reply, &head_len);
 	if (result == CLIENT_OK && reply.status != 200)
 		return tell_refusal(p);
-	if (result == CLIENT_OK && http_body_start(&p->body, reply.framing, reply.content_length, UINT64_MAX) < 0)
+	if (result == CLIENT_OK &&
+	    http_body_start(&p->body, reply.framing, reply.content_length, UINT64_MAX) < 0)
 		result = CLIENT_MALFORMED;
 	if (result != CLIENT_OK)
 		return ctl_fail(p->c, "nothing is published: %s", client_text(result));
@@ -386,7 +402,8 @@ find_mistake(const struct pub *p, const struct ctl_operands *operands, char *tex
 		return "the data is given twice: as an argument and with --file";
 	if (p->key != NULL && p->data == NULL && p->file == NULL)
 		return "--key names one event: give DATA or --file with it";
-	if (p->key != NULL && (*p->key == '\0' || strlen(p->key) > LIMIT_KEY_BYTES || strpbrk(p->key, "\r\n") != NULL))
+	if (p->key != NULL && (*p->key == '\0' || strlen(p->key) > LIMIT_KEY_BYTES ||
+				  strpbrk(p->key, "\r\n") != NULL))
 		return "a key is 1 to 255 bytes, without line ends";
 	wrong = event_channel_fault(slice_text(p->channel));
 	if (wrong != NULL) {
@@ -408,12 +425,14 @@ publish_by_form(struct pub *p)
 	enum ctl_exit code = CTL_FAILED;
 
 	if (p->data != NULL)
-		return publish_one(p, p->json ? "application/json" : "text/plain", slice_text(p->data));
+		return publish_one(
+		    p, p->json ? "application/json" : "text/plain", slice_text(p->data));
 	if (p->file == NULL)
 		return publish_stream(p);
 	/* Without a type the server decides: text if it is UTF-8, else binary. */
 	if (read_file(p->c, p->file, &content))
-		code = publish_one(p, p->json ? "application/json" : NULL, publish_buffer_content(&content));
+		code = publish_one(
+		    p, p->json ? "application/json" : NULL, publish_buffer_content(&content));
 	publish_buffer_free(&content);
 	return code;
 }

@@ -48,7 +48,8 @@ struct stat_command {
 static json_int_t
 value_of(const json_t *stats, const struct figure *figure)
 {
-	return json_integer_value(json_object_get(json_object_get(stats, figure->group), figure->member));
+	return json_integer_value(
+	    json_object_get(json_object_get(stats, figure->group), figure->member));
 }
 
 static void
@@ -57,7 +58,8 @@ print_workers(struct ctl *c, const json_t *stats)
 	size_t i;
 	const json_t *worker;
 
-	json_array_foreach (json_object_get(stats, "workers"), i, worker) {
+	json_array_foreach(json_object_get(stats, "workers"), i, worker)
+	{
 		const json_t *counters = json_object_get(worker, "counters");
 
 		fprintf(c->out, "worker %-3lld pid %-8lld restarts %-4lld %-8s deliveries %lld\n",
@@ -78,8 +80,8 @@ print_stats(struct stat_command *s, const json_t *stats)
 
 	if (s->watch && c->color)
 		fputs("\033[H\033[2J", c->out);
-	fprintf(c->out, "ringcastd %s, %s, up %lld s\n", version == NULL ? "?" : version, state == NULL ? "?" : state,
-	    json_integer_value(json_object_get(stats, "uptime_s")));
+	fprintf(c->out, "ringcastd %s, %s, up %lld s\n", version == NULL ? "?" : version,
+	    state == NULL ? "?" : state, json_integer_value(json_object_get(stats, "uptime_s")));
 	for (size_t i = 0; i < FIGURE_COUNT; i++) {
 		json_int_t value = value_of(stats, &figures[i]);
 

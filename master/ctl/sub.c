@@ -92,7 +92,8 @@ sub_event(struct sub *s, struct slice object)
 	if (!scratch_for(s, object.len + 1, &scratch))
 		return false;
 	if (!event_parse_object(&event, object, &scratch)) {
-		ctl_note(s->c, "something came that is no event: %.*s", (int)(object.len < 200 ? object.len : 200), object.bytes);
+		ctl_note(s->c, "something came that is no event: %.*s",
+		    (int)(object.len < 200 ? object.len : 200), object.bytes);
 		return false;
 	}
 	sub_reached(s, event.id);
@@ -115,8 +116,8 @@ sub_gap(struct sub *s, struct slice channel, uint64_t after, uint64_t at)
 
 	id_render(&from, after);
 	id_render(&to, at);
-	ctl_note(s->c, "gap in %.*s: events after %.*s may be missing; it goes on after %.*s", (int)channel.len,
-	    channel.bytes, (int)from.len, from.bytes, (int)to.len, to.bytes);
+	ctl_note(s->c, "gap in %.*s: events after %.*s may be missing; it goes on after %.*s",
+	    (int)channel.len, channel.bytes, (int)from.len, from.bytes, (int)to.len, to.bytes);
 }
 
 void
@@ -143,8 +144,8 @@ sub_control(struct sub *s, struct slice object)
 		sub_gap(s, control.channel, control.after, control.at);
 		break;
 	case CONTROL_ERROR:
-		ctl_note(s->c, "%.*s: %.*s", (int)control.code.len, control.code.bytes, (int)control.message.len,
-		    control.message.bytes);
+		ctl_note(s->c, "%.*s: %.*s", (int)control.code.len, control.code.bytes,
+		    (int)control.message.len, control.message.bytes);
 		break;
 	case CONTROL_UNSUBSCRIBED:
 		s->let_go = true;
@@ -218,7 +219,8 @@ pause_before_next(struct sub *s)
 /* ---- the command -------------------------------------------------------------------------------------- */
 
 static const char *
-find_mistake(struct sub *s, const char *url, const char *count, const bool transports[4], char *text, size_t size)
+find_mistake(struct sub *s, const char *url, const char *count, const bool transports[4],
+    char *text, size_t size)
 {
 	struct cursor cursor;
 	const char *wrong = NULL;
@@ -239,7 +241,8 @@ find_mistake(struct sub *s, const char *url, const char *count, const bool trans
 	}
 	if (chosen > 1)
 		return "one transport only: --sse, --ws, --poll or --longpoll";
-	if (count != NULL && (!ctl_number(count, UINT64_MAX / 10, &s->count_max) || s->count_max == 0))
+	if (count != NULL &&
+	    (!ctl_number(count, UINT64_MAX / 10, &s->count_max) || s->count_max == 0))
 		return "--count takes a number above 0";
 	wrong = s->after == NULL ? NULL : cursor_parse(slice_text(s->after), &cursor);
 	if (wrong != NULL) {

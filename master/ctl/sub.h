@@ -23,17 +23,17 @@ struct sub {
 	struct url url;
 	struct ctl_operands channels;
 	enum sub_transport transport;
-	const char *after;   /* as given; counts until a cursor is known */
+	const char *after; /* as given; counts until a cursor is known */
 	bool data_only;
-	uint64_t count_max;  /* 0: no end */
+	uint64_t count_max; /* 0: no end */
 	uint64_t count;
 	uint64_t cursor;
 	bool has_cursor;
-	bool was_connected;  /* at any time: before that the first failure is the last */
-	bool let_go;         /* the server ended a subscription: a new connection takes it up again */
-	unsigned tries;      /* in a row, without a welcome */
-	unsigned retry_ms;   /* what the server asks for; 0: nothing */
-	unsigned beat_s;     /* 0: not known */
+	bool was_connected; /* at any time: before that the first failure is the last */
+	bool let_go;       /* the server ended a subscription: a new connection takes it up again */
+	unsigned tries;    /* in a row, without a welcome */
+	unsigned retry_ms; /* what the server asks for; 0: nothing */
+	unsigned beat_s;   /* 0: not known */
 	struct publish_buffer scratch;
 };
 

@@ -57,7 +57,8 @@ take_event(struct stream *stream, const struct sse_parser_event *event)
 {
 	struct slice prefix = CONTROL_PREFIX;
 
-	if (event->type.len > prefix.len && memcmp(event->type.bytes, prefix.bytes, prefix.len) == 0)
+	if (event->type.len > prefix.len &&
+	    memcmp(event->type.bytes, prefix.bytes, prefix.len) == 0)
 		sub_control(stream->s, event->data);
 	else
 		stream->done = sub_event(stream->s, event->data);
@@ -152,7 +153,7 @@ is_stream(const struct http_reply *reply)
 	struct slice wanted = SLICE_LITERAL("text/event-stream");
 
 	return reply->status == 200 && reply->content_type.len >= wanted.len &&
-	    http_equal_nocase(slice_of(reply->content_type.bytes, wanted.len), wanted);
+	       http_equal_nocase(slice_of(reply->content_type.bytes, wanted.len), wanted);
 }
 
 enum sub_end
@@ -177,7 +178,8 @@ sub_sse_run(struct sub *s, struct client *client)
 	if (!is_stream(&reply))
 		return read_refusal(s, client);
 	stream.buffer = malloc(stream.cap);
-	if (stream.buffer == NULL || http_body_start(&body, reply.framing, reply.content_length, UINT64_MAX) < 0) {
+	if (stream.buffer == NULL ||
+	    http_body_start(&body, reply.framing, reply.content_length, UINT64_MAX) < 0) {
 		free(stream.buffer);
 		return SUB_FINAL;
 	}

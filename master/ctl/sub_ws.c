@@ -82,8 +82,8 @@ take_close(struct socket *ws, unsigned code)
 
 	ws->closed = true;
 	ws->code = code;
-	ctl_note(ws->s->c, "closed by the server: %u%s%.*s", code, reason.len == 0 ? "" : " ", (int)reason.len,
-	    reason.bytes);
+	ctl_note(ws->s->c, "closed by the server: %u%s%.*s", code, reason.len == 0 ? "" : " ",
+	    (int)reason.len, reason.bytes);
 }
 
 /* Pieces of a payload add up in a buffer; true with the last one. */
@@ -141,8 +141,9 @@ take_received(struct socket *ws)
 static bool
 comes_back(unsigned code)
 {
-	return code == WS_CLOSE_GOING_AWAY || code == WS_CLOSE_NO_CODE || code == WS_CLOSE_ABNORMAL ||
-	    code == WS_CLOSE_INTERNAL || code == WS_CLOSE_RESTART || code == WS_CLOSE_TRY_LATER;
+	return code == WS_CLOSE_GOING_AWAY || code == WS_CLOSE_NO_CODE ||
+	       code == WS_CLOSE_ABNORMAL || code == WS_CLOSE_INTERNAL || code == WS_CLOSE_RESTART ||
+	       code == WS_CLOSE_TRY_LATER;
 }
 
 static enum sub_end
@@ -165,7 +166,8 @@ read_messages(struct socket *ws)
 		if (result == CLIENT_OK)
 			continue;
 		ctl_note(s->c, "the connection has ended: %s",
-		    result == CLIENT_TIMEOUT ? "the server has been silent for too long" : client_text(result));
+		    result == CLIENT_TIMEOUT ? "the server has been silent for too long"
+					     : client_text(result));
 		return SUB_AGAIN;
 	}
 }

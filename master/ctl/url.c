@@ -34,7 +34,8 @@ parse_rest(const char *rest, struct url *url)
 		return "a user in the URL is not understood";
 	if (strpbrk(path, "?# ") != NULL)
 		return "it goes no further than a path: the channels are arguments";
-	if (!http_host_split(authority, &host, &port) || host.len == 0 || authority.len >= sizeof url->authority)
+	if (!http_host_split(authority, &host, &port) || host.len == 0 ||
+	    authority.len >= sizeof url->authority)
 		return "the host is missing or malformed: such as http://127.0.0.1:8080";
 	while (path_len > 0 && path[path_len - 1] == '/')
 		path_len--;
@@ -67,8 +68,9 @@ url_parse(const char *text, struct url *url)
 
 		if (strncmp(text, schemes[i].scheme, len) != 0)
 			continue;
-		return schemes[i].is_known ? parse_rest(text + len, url)
-					   : "TLS is not in this version: use http://, on the server itself or through a tunnel";
+		return schemes[i].is_known
+			   ? parse_rest(text + len, url)
+			   : "TLS is not in this version: use http://, on the server itself or through a tunnel";
 	}
 	return "it begins with http:// (or unix:/path)";
 }

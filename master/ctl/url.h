@@ -14,7 +14,7 @@ struct url {
 	char host[URL_HOST_BYTES]; /* without brackets; empty for a Unix socket */
 	char port[8];
 	char authority[URL_HOST_BYTES + 8]; /* for the Host field */
-	char path[URL_PATH_BYTES];          /* prefix without a final slash; of a Unix socket: its file */
+	char path[URL_PATH_BYTES]; /* prefix without a final slash; of a Unix socket: its file */
 };
 
 /* NULL, or what is wrong with it and what to write instead. */

@@ -27,7 +27,8 @@
 #include "shm/ring_write.h"
 
 #define BLOCK_LINES 1000
-#define HEAD "POST /publish HTTP/1.1\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define HEAD \
+	"POST /publish HTTP/1.1\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 struct bench {
 	char path[96];
@@ -50,7 +51,7 @@ static double
 cpu_s(const struct rusage *usage)
 {
 	return (double)usage->ru_utime.tv_sec + (double)usage->ru_utime.tv_usec / 1e6 +
-	    (double)usage->ru_stime.tv_sec + (double)usage->ru_stime.tv_usec / 1e6;
+	       (double)usage->ru_stime.tv_sec + (double)usage->ru_stime.tv_usec / 1e6;
 }
 
 static void
@@ -89,7 +90,9 @@ serve(const struct bench *b, int pipe_end, int ready)
 	check(m.config != NULL, "the default configuration");
 	m.config->socket = b->path;
 	m.loop = loop_new();
-	check(m.loop != NULL && ring_write_create(&m.ring, LIMIT_RING_BYTES_DEFAULT, loop_unix_ms(m.loop)) == 0, "a ring");
+	check(m.loop != NULL &&
+		  ring_write_create(&m.ring, LIMIT_RING_BYTES_DEFAULT, loop_unix_ms(m.loop)) == 0,
+	    "a ring");
 	loop_each_turn(m.loop, turn, &m);
 	check(api_start(&m) == 0 && publish_start(&m, -1) == 0, "a publish socket");
 	check(loop_add(m.loop, &parent, pipe_end, EPOLLIN, serve_end, &m) == 0, "the pipe");
@@ -106,7 +109,8 @@ count_lines(const char *bytes, size_t len)
 {
 	uint64_t count = 0;
 
-	for (const char *at = bytes; (at = memmem(at, len - (size_t)(at - bytes), "{\"id", 4)) != NULL; at += 4)
+	for (const char *at = bytes;
+	     (at = memmem(at, len - (size_t)(at - bytes), "{\"id", 4)) != NULL; at += 4)
 		count++;
 	return count;
 }
@@ -129,7 +133,8 @@ publish(const struct bench *b)
 		ssize_t n;
 
 		check(poll(&wait, 1, 5000) == 1, "no answer for five seconds");
-		if ((wait.revents & POLLOUT) != 0 && (n = send(fd, b->block + at, b->block_len - at, MSG_NOSIGNAL)) > 0) {
+		if ((wait.revents & POLLOUT) != 0 &&
+		    (n = send(fd, b->block + at, b->block_len - at, MSG_NOSIGNAL)) > 0) {
 			sent += at == 0 ? BLOCK_LINES : 0;
 			at = (at + (size_t)n) % b->block_len;
 		}
@@ -191,7 +196,8 @@ run(const struct bench *b, unsigned publishers)
 	elapsed = now_s() - begin;
 	close(stop[1]);
 	check(wait4(server, NULL, 0, &server_usage) == server, "the master");
-	printf("%u publisher%s, %zu bytes: %.0f events/s, CPU per event: master %.2f us, publishers %.2f us\n",
+	printf(
+	    "%u publisher%s, %zu bytes: %.0f events/s, CPU per event: master %.2f us, publishers %.2f us\n",
 	    publishers, publishers == 1 ? "" : "s", b->data_len, (double)total / elapsed,
 	    cpu_s(&server_usage) * 1e6 / (double)total, cpu * 1e6 / (double)total);
 	close(ready[0]), close(ready[1]), close(counts[0]), close(counts[1]);

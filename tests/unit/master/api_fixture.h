@@ -24,8 +24,14 @@ crew_start(struct fixture *f, struct crew *crew)
 		struct seat *seat = &crew->seats[i];
 		int pair[2];
 
-		*seat = (struct seat){.master = &f->m, .ordinal = i, .incarnation = i, .state = SEAT_SERVING, .pid = 1000 + (pid_t)i, .socket = -1};
-		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+		*seat = (struct seat){.master = &f->m,
+		    .ordinal = i,
+		    .incarnation = i,
+		    .state = SEAT_SERVING,
+		    .pid = 1000 + (pid_t)i,
+		    .socket = -1};
+		assert_int_equal(
+		    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 		assert_int_equal(board_create(&seat->board), 0);
 		assert_int_equal(orders_new(seat), 0);
 		assert_int_equal(orders_attach(seat, pair[0]), 0);
@@ -64,7 +70,8 @@ static inline void
 crew_say(struct crew *crew, unsigned worker, const struct out *packet)
 {
 	assert_false(out_cut(packet));
-	assert_int_equal(send(crew->ends[worker], packet->bytes, packet->len, MSG_DONTWAIT), packet->len);
+	assert_int_equal(
+	    send(crew->ends[worker], packet->bytes, packet->len, MSG_DONTWAIT), packet->len);
 }
 
 #endif

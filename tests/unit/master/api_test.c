@@ -12,9 +12,11 @@ struct answer_row {
 
 /* Plays a worker: takes the query and answers with these rows, as one message or one each. */
 static void
-answer_channels(struct crew *crew, unsigned worker, const struct answer_row *rows, size_t count, bool one_each)
+answer_channels(
+    struct crew *crew, unsigned worker, const struct answer_row *rows, size_t count, bool one_each)
 {
-	static char packet[ORDER_PACKET_BYTES], body[ORDER_PACKET_BYTES], answer[ORDER_PACKET_BYTES];
+	static char packet[ORDER_PACKET_BYTES], body[ORDER_PACKET_BYTES],
+	    answer[ORDER_PACKET_BYTES];
 	struct order_query query;
 	struct out o = out_to(body, sizeof body);
 
@@ -25,12 +27,16 @@ answer_channels(struct crew *crew, unsigned worker, const struct answer_row *row
 		bool last = i == count;
 
 		if (!last)
-			order_channel_row_put(&o, &(struct order_channel_row){.name = slice_text(rows[i].channel),
-			    .sse = rows[i].sse, .ws = rows[i].ws});
+			order_channel_row_put(
+			    &o, &(struct order_channel_row){.name = slice_text(rows[i].channel),
+				    .sse = rows[i].sse,
+				    .ws = rows[i].ws});
 		if (!last && !one_each)
 			continue;
-		order_encode_rows(&message, &(struct order_rows){.query = query.query, .last = last,
-		    .kind = ORDER_QUERY_CHANNELS, .rows = slice_of(body, o.len)});
+		order_encode_rows(&message, &(struct order_rows){.query = query.query,
+						.last = last,
+						.kind = ORDER_QUERY_CHANNELS,
+						.rows = slice_of(body, o.len)});
 		crew_say(crew, worker, &message);
 		o = out_to(body, sizeof body);
 	}
@@ -57,14 +63,15 @@ check_body(struct fixture *f, int fd, const char *expected)
 	close(fd);
 }
 
-#define ROW(name, sse, ws) \
-	"{\"channel\":\"" name "\",\"subscribers\":{\"poll\":0,\"longpoll\":0,\"sse\":" #sse ",\"ws\":" #ws \
-	"},\"newest\":null,\"events\":0}"
+#define ROW(name, sse, ws)                                                                   \
+	"{\"channel\":\"" name "\",\"subscribers\":{\"poll\":0,\"longpoll\":0,\"sse\":" #sse \
+	",\"ws\":" #ws "},\"newest\":null,\"events\":0}"
 
 static void
 channels_of_all_workers_are_merged_and_sorted(void **state)
 {
-	static const struct answer_row first[] = {{"b", 1, 2}, {"d", 1, 0}}, second[] = {{"a", 0, 7}, {"b", 10, 20}};
+	static const struct answer_row first[] = {{"b", 1, 2}, {"d", 1, 0}},
+				       second[] = {{"a", 0, 7}, {"b", 10, 20}};
 	struct fixture f;
 	struct crew crew;
 	int fd;
@@ -75,7 +82,9 @@ channels_of_all_workers_are_merged_and_sorted(void **state)
 	fd = say(&f, "GET /channels HTTP/1.1\r\n\r\n");
 	answer_channels(&crew, 0, first, 2, true);
 	answer_channels(&crew, 1, second, 2, false);
-	check_body(&f, fd, "{\"channels\":[" ROW("a", 0, 7) "," ROW("b", 11, 22) "," ROW("d", 1, 0) "],\"more\":false}");
+	check_body(&f, fd,
+	    "{\"channels\":[" ROW("a", 0, 7) "," ROW("b", 11, 22) "," ROW(
+		"d", 1, 0) "],\"more\":false}");
 	crew_stop(&f, &crew);
 	fixture_stop(&f);
 }
@@ -83,7 +92,8 @@ channels_of_all_workers_are_merged_and_sorted(void **state)
 static void
 a_page_holds_the_first_names_and_says_that_there_are_more(void **state)
 {
-	static const struct answer_row first[] = {{"x/e", 1, 0}, {"x/c", 1, 0}}, second[] = {{"x/a", 1, 0}, {"x/e", 1, 0}, {"y", 1, 0}};
+	static const struct answer_row first[] = {{"x/e", 1, 0}, {"x/c", 1, 0}},
+				       second[] = {{"x/a", 1, 0}, {"x/e", 1, 0}, {"y", 1, 0}};
 	struct fixture f;
 	struct crew crew;
 	int fd;
@@ -94,7 +104,8 @@ a_page_holds_the_first_names_and_says_that_there_are_more(void **state)
 	fd = say(&f, "GET /channels?prefix=x%2F&limit=2 HTTP/1.1\r\n\r\n");
 	answer_channels(&crew, 0, first, 2, false);
 	answer_channels(&crew, 1, second, 3, false);
-	check_body(&f, fd, "{\"channels\":[" ROW("x/a", 1, 0) "," ROW("x/c", 1, 0) "],\"more\":true}");
+	check_body(
+	    &f, fd, "{\"channels\":[" ROW("x/a", 1, 0) "," ROW("x/c", 1, 0) "],\"more\":true}");
 	fd = say(&f, "GET /channels?prefix=x/&limit=2&after=x/c HTTP/1.1\r\n\r\n");
 	answer_channels(&crew, 0, first, 2, false);
 	answer_channels(&crew, 1, second, 3, false);
@@ -115,8 +126,10 @@ channels_with_history_only_are_listed_with_it(void **state)
 	reply = fixture_ask(&f, "POST /publish HTTP/1.1\r\nContent-Length: 49\r\n\r\n"
 				"[{\"channel\":\"h\"},{\"channel\":\"h\"},{\"channel\":\"a\"}]");
 	assert_int_equal(reply.status, 200);
-	snprintf(expected, sizeof expected, "{\"channel\":\"h\",\"subscribers\":{\"poll\":0,\"longpoll\":0,"
-	    "\"sse\":0,\"ws\":0},\"newest\":%.*s,\"events\":2}", 21, reply.body.bytes + 8 + 22);
+	snprintf(expected, sizeof expected,
+	    "{\"channel\":\"h\",\"subscribers\":{\"poll\":0,\"longpoll\":0,"
+	    "\"sse\":0,\"ws\":0},\"newest\":%.*s,\"events\":2}",
+	    21, reply.body.bytes + 8 + 22);
 	fixture_forget(&reply);
 	check_body(&f, say(&f, "GET /channels/h HTTP/1.1\r\n\r\n"), expected);
 	reply = fixture_ask(&f, "GET /channels?prefix=h HTTP/1.1\r\n\r\n");
@@ -142,8 +155,9 @@ a_worker_that_does_not_answer_makes_the_answer_partial(void **state)
 	answer_channels(&crew, 0, rows, 1, false);
 	for (int i = 0; i < 30; i++)
 		assert_int_equal(loop_turn(f.m.loop, 50), 0);
-	check_body(&f, fd, "{\"channel\":\"b\",\"subscribers\":{\"poll\":0,\"longpoll\":0,\"sse\":1,\"ws\":0},"
-			   "\"newest\":null,\"events\":0,\"partial\":true}");
+	check_body(&f, fd,
+	    "{\"channel\":\"b\",\"subscribers\":{\"poll\":0,\"longpoll\":0,\"sse\":1,\"ws\":0},"
+	    "\"newest\":null,\"events\":0,\"partial\":true}");
 	/* Dead: at once. */
 	fd = say(&f, "GET /channels HTTP/1.1\r\n\r\n");
 	{
@@ -185,7 +199,8 @@ whoever_asked_and_left_is_forgotten(void **state)
 static void
 connections_are_listed_with_their_names_and_can_be_ended(void **state)
 {
-	static char packet[ORDER_PACKET_BYTES], body[ORDER_PACKET_BYTES], answer[ORDER_PACKET_BYTES];
+	static char packet[ORDER_PACKET_BYTES], body[ORDER_PACKET_BYTES],
+	    answer[ORDER_PACKET_BYTES];
 	const uint64_t connection = UINT64_C(0x1200000034);
 	struct fixture f;
 	struct crew crew;
@@ -201,21 +216,29 @@ connections_are_listed_with_their_names_and_can_be_ended(void **state)
 	order_channel_row_put(&o, &(struct order_channel_row){0});
 	o = out_to(body, sizeof body);
 	order_connection_row_put(&o, &(struct order_connection_row){.connection = connection,
-	    .transport = SLICE_LITERAL("ws"), .peer = SLICE_LITERAL("::1"), .channel = SLICE_LITERAL("a b"),
-	    .channels = 1, .age_s = 7, .bytes = 99, .cursor = id_of(1763856000000, 3)});
+					 .transport = SLICE_LITERAL("ws"),
+					 .peer = SLICE_LITERAL("::1"),
+					 .channel = SLICE_LITERAL("a b"),
+					 .channels = 1,
+					 .age_s = 7,
+					 .bytes = 99,
+					 .cursor = id_of(1763856000000, 3)});
 	for (unsigned i = 0; i < WORKERS; i++) {
 		assert_int_equal(order_decode_query(crew_hear(&crew, i, packet), &query), 0);
 		assert_int_equal(query.kind, ORDER_QUERY_CONNECTIONS);
 		assert_true(slice_equal(query.channel, SLICE_LITERAL("a b")));
 		assert_true(slice_equal(query.peer, SLICE_LITERAL("::1")));
 		message = out_to(answer, sizeof answer);
-		order_encode_rows(&message, &(struct order_rows){.query = query.query, .last = 1,
-		    .kind = ORDER_QUERY_CONNECTIONS, .rows = slice_of(body, i == 1 ? o.len : 0)});
+		order_encode_rows(&message, &(struct order_rows){.query = query.query,
+						.last = 1,
+						.kind = ORDER_QUERY_CONNECTIONS,
+						.rows = slice_of(body, i == 1 ? o.len : 0)});
 		crew_say(&crew, i, &message);
 	}
-	check_body(&f, fd, "{\"connections\":[{\"connection\":\"1-0000001200000034\",\"transport\":\"ws\",\"peer\":\"::1\","
-			   "\"channel\":\"a b\",\"channels\":1,\"age_s\":7,\"cursor\":\"1763856000000-00003\",\"lagging\":false,"
-			   "\"behind_ms\":0,\"bytes\":99,\"last_error\":\"\"}],\"more\":false}");
+	check_body(&f, fd,
+	    "{\"connections\":[{\"connection\":\"1-0000001200000034\",\"transport\":\"ws\",\"peer\":\"::1\","
+	    "\"channel\":\"a b\",\"channels\":1,\"age_s\":7,\"cursor\":\"1763856000000-00003\",\"lagging\":false,"
+	    "\"behind_ms\":0,\"bytes\":99,\"last_error\":\"\"}],\"more\":false}");
 	check_body(&f, say(&f, "DELETE /connections/1-0000001200000034 HTTP/1.1\r\n\r\n"),
 	    "{\"connection\":\"1-0000001200000034\"}");
 	assert_int_equal(order_decode_end_connection(crew_hear(&crew, 1, packet), &end), 0);
@@ -289,7 +312,8 @@ what_is_asked_wrongly_is_refused(void **state)
 		snprintf(code, sizeof code, "{\"error\":{\"code\":\"%s\"", table[i].code);
 		reply = fixture_ask(&f, request);
 		if (reply.status != table[i].status || !slice_has(reply.body, code))
-			fail_msg("%s: %u %.*s", table[i].request, reply.status, (int)reply.body.len, reply.body.bytes);
+			fail_msg("%s: %u %.*s", table[i].request, reply.status, (int)reply.body.len,
+			    reply.body.bytes);
 		fixture_forget(&reply);
 	}
 	fixture_stop(&f);
@@ -320,7 +344,8 @@ connection_texts_come_back_as_they_went(void **state)
 		assert_int_equal(ordinal, table[i].ordinal);
 		assert_true(connection == table[i].connection);
 		for (size_t cut = 0; cut < len; cut++)
-			assert_false(api_connection_parse(slice_of(text, cut), &ordinal, &connection));
+			assert_false(
+			    api_connection_parse(slice_of(text, cut), &ordinal, &connection));
 	}
 }
 

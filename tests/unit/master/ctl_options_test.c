@@ -33,7 +33,8 @@ static const struct row rows[] = {
     {"ringcast pub a b --type=ringcast.x", CTL_USAGE, "the type begins with ringcast."},
     {"ringcast pub a b --socket /nonexistent/x.sock", CTL_FAILED,
 	"there is no publish socket /nonexistent/x.sock (from --socket): is ringcastd running?"},
-    {"ringcast pub a b --socket=/nonexistent/x.sock", CTL_FAILED, "/nonexistent/x.sock (from --socket)"},
+    {"ringcast pub a b --socket=/nonexistent/x.sock", CTL_FAILED,
+	"/nonexistent/x.sock (from --socket)"},
     {"ringcast stat x", CTL_USAGE, "stat takes no arguments"},
     {"ringcast stat --watch=1", CTL_USAGE, "--watch takes no value"},
     {"ringcast sub", CTL_USAGE, "a channel is missing"},
@@ -46,8 +47,10 @@ static const struct row rows[] = {
     {"ringcast sub a --after 1763856000", CTL_USAGE, "--after: "},
     {"ringcast sub a --url https://x", CTL_USAGE, "TLS is not in this version"},
     {"ringcast sub a --url x", CTL_USAGE, "it begins with http://"},
-    {"ringcast sub a --url unix:/nonexistent/x", CTL_FAILED, "cannot connect to /nonexistent/x: No such file"},
-    {"ringcast sub a --url http://127.0.0.1:1", CTL_FAILED, "cannot connect to 127.0.0.1:1: Connection refused"},
+    {"ringcast sub a --url unix:/nonexistent/x", CTL_FAILED,
+	"cannot connect to /nonexistent/x: No such file"},
+    {"ringcast sub a --url http://127.0.0.1:1", CTL_FAILED,
+	"cannot connect to 127.0.0.1:1: Connection refused"},
     {"ringcast check", CTL_USAGE, "the configuration file is missing"},
     {"ringcast check a b", CTL_USAGE, "one configuration file at a time"},
     {"ringcast check /nonexistent/c.json", CTL_FAILED, "/nonexistent/c.json"},
@@ -60,7 +63,8 @@ a_wrong_command_line_is_told_and_has_its_exit_code(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct said said = ctl_say(&plain, rows[i].line);
 
-		if (said.code != rows[i].code || strstr(said.err, rows[i].says) == NULL || *said.out != '\0')
+		if (said.code != rows[i].code || strstr(said.err, rows[i].says) == NULL ||
+		    *said.out != '\0')
 			fail_msg("%s: %d\n%s%s", rows[i].line, said.code, said.err, said.out);
 		if (said.code == CTL_USAGE)
 			assert_non_null(strstr(said.err, "--help\n"));
@@ -124,8 +128,9 @@ numbers_are_digits_within_their_range(void **state)
 		const char *text;
 		bool is_number;
 		uint64_t number;
-	} table[] = {{"0", true, 0}, {"255", true, 255}, {"256", false, 0}, {"", false, 0}, {"-1", false, 0},
-	    {"1x", false, 0}, {" 1", false, 0}, {"99999999999999999999999", false, 0}};
+	} table[] = {{"0", true, 0}, {"255", true, 255}, {"256", false, 0}, {"", false, 0},
+	    {"-1", false, 0}, {"1x", false, 0}, {" 1", false, 0},
+	    {"99999999999999999999999", false, 0}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -148,7 +153,8 @@ without_a_socket_anywhere_both_places_are_named(void **state)
 		skip();
 	said = ctl_say(&c, "ringcast stat");
 	assert_int_equal(said.code, CTL_FAILED);
-	assert_non_null(strstr(said.err, "/nonexistent/ringcast/publish.sock (in XDG_RUNTIME_DIR)"));
+	assert_non_null(
+	    strstr(said.err, "/nonexistent/ringcast/publish.sock (in XDG_RUNTIME_DIR)"));
 	assert_non_null(strstr(said.err, "/run/ringcast/publish.sock (the system's default)"));
 	said_free(&said);
 	c.socket = "/nonexistent/e.sock";

@@ -47,14 +47,17 @@ run_line(struct fixture *f, struct run *run, const char *line, struct slice inpu
 		close(in[1]);
 		said = ctl_say(&c, line);
 		(void)fcntl(out[1], F_SETFL, 0);
-		if (write(out[1], said.out, strlen(said.out)) < 0 || write(err[1], said.err, strlen(said.err)) < 0)
+		if (write(out[1], said.out, strlen(said.out)) < 0 ||
+		    write(err[1], said.err, strlen(said.err)) < 0)
 			_exit(99);
 		said_free(&said);
 		_exit((int)said.code);
 	}
 	close(in[0]), close(out[1]), close(err[1]);
 	for (int turn = 0; turn < CHILD_TURNS_MAX; turn++) {
-		ssize_t n = written < input.len ? write(in[1], input.bytes + written, input.len - written) : 0;
+		ssize_t n = written < input.len
+				? write(in[1], input.bytes + written, input.len - written)
+				: 0;
 
 		written += n > 0 ? (size_t)n : 0;
 		if (written == input.len && in[1] != -1) {
@@ -189,7 +192,8 @@ every_line_of_the_input_is_an_event(void **state)
 
 	(void)state;
 	fixture_start(&f);
-	run_line(&f, &run, "ringcast pub a --type t", SLICE_LITERAL("one\n\ntwo \"quoted\"\r\nlast"));
+	run_line(
+	    &f, &run, "ringcast pub a --type t", SLICE_LITERAL("one\n\ntwo \"quoted\"\r\nlast"));
 	assert_int_equal(run.code, 0);
 	assert_int_equal(lines_of(run.out), 4);
 	assert_string_equal(run.err, "");
@@ -211,7 +215,8 @@ a_bad_line_is_named_and_the_others_are_published(void **state)
 
 	(void)state;
 	fixture_start(&f);
-	run_line(&f, &run, "ringcast pub a --json", SLICE_LITERAL("1\n{\n\"\\ud800\"\n,\"channel\":\"b\"\n[2]\n"));
+	run_line(&f, &run, "ringcast pub a --json",
+	    SLICE_LITERAL("1\n{\n\"\\ud800\"\n,\"channel\":\"b\"\n[2]\n"));
 	assert_int_equal(run.code, 1);
 	assert_int_equal(lines_of(run.out), 2);
 	assert_non_null(strstr(run.err, "line 2 is not JSON"));

@@ -20,12 +20,12 @@
 
 /* One connection: what its request must hold, and what it is answered. */
 struct step {
-	const char *asked;  /* NULL ends the script */
+	const char *asked; /* NULL ends the script */
 	const char *asked_too;
 	const char *absent; /* what it must not hold */
 	const char *answer;
-	bool websocket;     /* the answer is messages behind a handshake, one a line */
-	unsigned code;      /* of the close frame behind them; 0: none */
+	bool websocket; /* the answer is messages behind a handshake, one a line */
+	unsigned code;  /* of the close frame behind them; 0: none */
 };
 
 struct script {
@@ -36,26 +36,33 @@ struct script {
 	const char *err; /* a part of it; NULL: nothing is asked of it */
 };
 
-#define SSE "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\nretry: 10\n\n"
-#define WELCOME(id) "event: ringcast.welcome\ndata: {\"op\":\"welcome\",\"at\":\"" id "\",\"beat_s\":25,\"connection\":\"0-1\"}\nid: " id "\n\n"
+#define SSE \
+	"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\nretry: 10\n\n"
+#define WELCOME(id)                                                       \
+	"event: ringcast.welcome\ndata: {\"op\":\"welcome\",\"at\":\"" id \
+	"\",\"beat_s\":25,\"connection\":\"0-1\"}\nid: " id "\n\n"
 #define LIVE(id) "event: ringcast.live\ndata: {\"op\":\"live\",\"at\":\"" id "\"}\nid: " id "\n\n"
-#define OBJECT(id, data) "{\"id\":\"" id "\",\"channel\":\"a\",\"type\":\"message\",\"data\":" data "}"
+#define OBJECT(id, data) \
+	"{\"id\":\"" id "\",\"channel\":\"a\",\"type\":\"message\",\"data\":" data "}"
 #define EVENT(id, data) "data: " OBJECT(id, data) "\nid: " id "\n\n"
 #define ID1 "1763856000001-00000"
 #define ID2 "1763856000002-00000"
 #define ID3 "1763856000003-00000"
 #define ID4 "1763856000004-00000"
-#define WS_WELCOME(id) "{\"op\":\"welcome\",\"at\":\"" id "\",\"beat_s\":30,\"connection\":\"0-1\"}\n"
+#define WS_WELCOME(id) \
+	"{\"op\":\"welcome\",\"at\":\"" id "\",\"beat_s\":30,\"connection\":\"0-1\"}\n"
 
 static const struct script scripts[] = {
     {"ringcast sub a --count 3",
-	{{"GET /events?channel=a&format=json HTTP/1.1\r\n", "\r\nAccept: text/event-stream\r\n", "after=",
-	     SSE WELCOME(ID1) EVENT(ID2, "1"), false, 0},
+	{{"GET /events?channel=a&format=json HTTP/1.1\r\n", "\r\nAccept: text/event-stream\r\n",
+	     "after=", SSE WELCOME(ID1) EVENT(ID2, "1"), false, 0},
 	    /* Cut behind an event: goes on behind it. */
-	    {"&after=" ID2 "&", NULL, NULL, SSE WELCOME(ID2) EVENT(ID3, "\"two\"") "data: {\"id\"", false, 0},
+	    {"&after=" ID2 "&", NULL, NULL, SSE WELCOME(ID2) EVENT(ID3, "\"two\"") "data: {\"id\"",
+		false, 0},
 	    /* Cut within one: as if it had not come. */
 	    {"&after=" ID3 "&", NULL, NULL, SSE EVENT(ID4, "{}"), false, 0}},
-	CTL_OK, OBJECT(ID2, "1") "\n" OBJECT(ID3, "\"two\"") "\n" OBJECT(ID4, "{}") "\n", "connects again in"},
+	CTL_OK, OBJECT(ID2, "1") "\n" OBJECT(ID3, "\"two\"") "\n" OBJECT(ID4, "{}") "\n",
+	"connects again in"},
     /* Nothing came but the beat: it moves the cursor. */
     {"ringcast sub a --count 1",
 	{{"?channel=a&", NULL, "after=", SSE WELCOME(ID1) LIVE(ID3), false, 0},
@@ -68,24 +75,35 @@ static const struct script scripts[] = {
 	CTL_OK, OBJECT(ID2, "1") "\n", NULL},
     {"ringcast sub a --count 1",
 	{{"?channel=a&", NULL, NULL,
-	    SSE WELCOME(ID1) "event: ringcast.gap\ndata: {\"op\":\"gap\",\"channel\":\"a\",\"after\":\"" ID1 "\",\"at\":\"" ID2
-			     "\"}\nid: " ID2 "\n\n" EVENT(ID3, "1"), false, 0}},
+	    SSE WELCOME(
+		ID1) "event: ringcast.gap\ndata: {\"op\":\"gap\",\"channel\":\"a\",\"after\":\"" ID1
+		     "\",\"at\":\"" ID2 "\"}\nid: " ID2 "\n\n" EVENT(ID3, "1"),
+	    false, 0}},
 	CTL_OK, OBJECT(ID3, "1") "\n", "gap in a: events after " ID1},
     /* JSON of several lines is one line; --data is the data alone. */
     {"ringcast sub a --count 1",
-	{{"?channel=a&", NULL, NULL, SSE "data: {\"id\":\"" ID1 "\",\"channel\":\"a\",\"type\":\"message\",\"data\":[1,\ndata: 2]}\nid: " ID1 "\n\n", false, 0}},
-	CTL_OK, "{\"id\":\"" ID1 "\",\"channel\":\"a\",\"type\":\"message\",\"data\":[1, 2]}\n", NULL},
+	{{"?channel=a&", NULL, NULL,
+	    SSE "data: {\"id\":\"" ID1
+		"\",\"channel\":\"a\",\"type\":\"message\",\"data\":[1,\ndata: 2]}\nid: " ID1
+		"\n\n",
+	    false, 0}},
+	CTL_OK, "{\"id\":\"" ID1 "\",\"channel\":\"a\",\"type\":\"message\",\"data\":[1, 2]}\n",
+	NULL},
     {"ringcast sub a --data --count 3",
 	{{"?channel=a&", NULL, NULL,
-	    SSE EVENT(ID1, "\"two\\nlines\"") EVENT(ID2, "[1]") "data: {\"id\":\"" ID3 "\",\"channel\":\"a\",\"type\":\"t\",\"data64\":\"aGk=\"}\n\n", false, 0}},
+	    SSE EVENT(ID1, "\"two\\nlines\"")
+		EVENT(ID2, "[1]") "data: {\"id\":\"" ID3
+				  "\",\"channel\":\"a\",\"type\":\"t\",\"data64\":\"aGk=\"}\n\n",
+	    false, 0}},
 	CTL_OK, "two\nlines\n[1]\nhi\n", NULL},
     {"ringcast sub a%20b&c d --count 1",
-	{{"?channel=a%2520b%26c&channel=d&", NULL, NULL, SSE EVENT(ID1, "1"), false, 0}},
-	CTL_OK, OBJECT(ID1, "1") "\n", NULL},
+	{{"?channel=a%2520b%26c&channel=d&", NULL, NULL, SSE EVENT(ID1, "1"), false, 0}}, CTL_OK,
+	OBJECT(ID1, "1") "\n", NULL},
     {"ringcast sub a",
 	{{"?channel=a&", NULL, NULL,
 	    "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
-	    "{\"error\":{\"code\":\"forbidden\",\"message\":\"not you\"}}", false, 0}},
+	    "{\"error\":{\"code\":\"forbidden\",\"message\":\"not you\"}}",
+	    false, 0}},
 	CTL_FAILED, "", "forbidden: not you"},
     {"ringcast sub a --longpoll",
 	{{"GET /events?channel=a&wait=25 HTTP/1.1\r\n", NULL, NULL,
@@ -93,30 +111,38 @@ static const struct script scripts[] = {
 	CTL_FAILED, "", "what answers there is not ringcast"},
     {"ringcast sub a --longpoll --count 1",
 	{{"&wait=25 ", NULL, "after=",
-	     "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"events\":[],\"next\":\"" ID1 "\",\"more\":false,\"gaps\":[]}", false, 0},
+	     "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"events\":[],\"next\":\"" ID1
+	     "\",\"more\":false,\"gaps\":[]}",
+	     false, 0},
 	    {"&after=" ID1 "&wait=25 ", NULL, NULL,
-		"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"events\":[" OBJECT(ID3, "1") "],\"next\":\"" ID3
-		"\",\"more\":false,\"gaps\":[{\"channel\":\"a\",\"after\":\"" ID1 "\",\"at\":\"" ID2 "\"}]}", false, 0}},
+		"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"events\":[" OBJECT(
+		    ID3, "1") "],\"next\":\"" ID3
+			      "\",\"more\":false,\"gaps\":[{\"channel\":\"a\",\"after\":\"" ID1
+			      "\",\"at\":\"" ID2 "\"}]}",
+		false, 0}},
 	CTL_OK, OBJECT(ID3, "1") "\n", "gap in a: events after " ID1},
     {"ringcast sub a --ws --count 2",
-	{{"GET /events?channel=a HTTP/1.1\r\n", "\r\nSec-WebSocket-Protocol: ringcast.v1\r\n", "after=",
-	     WS_WELCOME(ID1) OBJECT(ID2, "1") "\n", true, 1012},
-	    {"?channel=a&after=" ID2 " HTTP/1.1\r\n", NULL, NULL, WS_WELCOME(ID2) OBJECT(ID3, "2") "\n", true, 0}},
+	{{"GET /events?channel=a HTTP/1.1\r\n", "\r\nSec-WebSocket-Protocol: ringcast.v1\r\n",
+	     "after=", WS_WELCOME(ID1) OBJECT(ID2, "1") "\n", true, 1012},
+	    {"?channel=a&after=" ID2 " HTTP/1.1\r\n", NULL, NULL,
+		WS_WELCOME(ID2) OBJECT(ID3, "2") "\n", true, 0}},
 	CTL_OK, OBJECT(ID2, "1") "\n" OBJECT(ID3, "2") "\n", "closed by the server: 1012"},
     /* Cut without a close frame. */
     {"ringcast sub a --ws --count 1",
-	{{"?channel=a ", NULL, NULL, WS_WELCOME(ID1) "{\"op\":\"live\",\"at\":\"" ID2 "\"}\n", true, 0},
+	{{"?channel=a ", NULL, NULL, WS_WELCOME(ID1) "{\"op\":\"live\",\"at\":\"" ID2 "\"}\n", true,
+	     0},
 	    {"&after=" ID2 " ", NULL, NULL, OBJECT(ID3, "2") "\n", true, 0}},
 	CTL_OK, OBJECT(ID3, "2") "\n", NULL},
     {"ringcast sub a --ws",
-	{{"?channel=a ", NULL, NULL, "{\"op\":\"error\",\"code\":\"forbidden\",\"message\":\"not you\"}\n", true, 1008}},
+	{{"?channel=a ", NULL, NULL,
+	    "{\"op\":\"error\",\"code\":\"forbidden\",\"message\":\"not you\"}\n", true, 1008}},
 	CTL_FAILED, "", "forbidden: not you"},
     {"ringcast sub a --ws",
-	{{"?channel=a ", NULL, NULL, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", false, 0}},
+	{{"?channel=a ", NULL, NULL, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", false,
+	    0}},
 	CTL_FAILED, "", "the server answered with status 404"},
-    {"ringcast sub a",
-	{{"?channel=a&", NULL, NULL, "SSH-2.0-OpenSSH\r\n", false, 0}},
-	CTL_FAILED, "", "does not speak HTTP"},
+    {"ringcast sub a", {{"?channel=a&", NULL, NULL, "SSH-2.0-OpenSSH\r\n", false, 0}}, CTL_FAILED,
+	"", "does not speak HTTP"},
 };
 
 static void
@@ -149,8 +175,9 @@ answer_websocket(int fd, const char *request, const struct step *step)
 
 	assert_non_null(key);
 	ws_handshake_accept(accept, slice_of(key + 19, WS_HANDSHAKE_KEY_CHARS));
-	out_text(&o, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-		     "Sec-WebSocket-Protocol: ringcast.v1\r\nSec-WebSocket-Accept: ");
+	out_text(&o,
+	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	    "Sec-WebSocket-Protocol: ringcast.v1\r\nSec-WebSocket-Accept: ");
 	out_bytes(&o, accept, sizeof accept);
 	out_text(&o, "\r\n\r\n");
 	for (const char *at = step->answer, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
@@ -197,7 +224,8 @@ play(int listener, const char *line, const struct step *step)
 		len += (size_t)n;
 		request[len] = '\0';
 	}
-	if (strstr(request, step->asked) == NULL || (step->asked_too != NULL && strstr(request, step->asked_too) == NULL) ||
+	if (strstr(request, step->asked) == NULL ||
+	    (step->asked_too != NULL && strstr(request, step->asked_too) == NULL) ||
 	    (step->absent != NULL && strstr(request, step->absent) != NULL))
 		fail_msg("%s: asked for %s", line, request);
 	if (step->websocket)
@@ -223,7 +251,8 @@ start(const struct script *script, int listener, int out, int err, const char *u
 
 		close(listener);
 		said = ctl_say(&c, script->line);
-		if (write(out, said.out, strlen(said.out)) < 0 || write(err, said.err, strlen(said.err)) < 0)
+		if (write(out, said.out, strlen(said.out)) < 0 ||
+		    write(err, said.err, strlen(said.err)) < 0)
 			_exit(99);
 		said_free(&said);
 		_exit((int)said.code);
@@ -234,7 +263,8 @@ start(const struct script *script, int listener, int out, int err, const char *u
 static void
 run_script(const struct script *script)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t address_len = sizeof address;
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), out[2], err[2], status = 0;
 	char url[64], said_out[65536] = "", said_err[65536] = "";
@@ -247,7 +277,8 @@ run_script(const struct script *script)
 	assert_int_equal(pipe(out) | pipe(err), 0);
 	child = start(script, listener, out[1], err[1], url);
 	close(out[1]), close(err[1]);
-	for (const struct step *step = script->steps; step < script->steps + STEPS_MAX && step->asked != NULL; step++)
+	for (const struct step *step = script->steps;
+	     step < script->steps + STEPS_MAX && step->asked != NULL; step++)
 		play(listener, script->line, step);
 	for (int i = 0; i < WAIT_MS / 10 && ended == 0; i++) {
 		ended = waitpid(child, &status, WNOHANG);
@@ -257,11 +288,13 @@ run_script(const struct script *script)
 	if (ended == 0)
 		kill(child, SIGKILL);
 	must(ended == child && WIFEXITED(status), script->line, "did not end");
-	must(read(out[0], said_out, sizeof said_out - 1) >= 0 && read(err[0], said_err, sizeof said_err - 1) >= 0,
+	must(read(out[0], said_out, sizeof said_out - 1) >= 0 &&
+		 read(err[0], said_err, sizeof said_err - 1) >= 0,
 	    script->line, "said nothing");
 	if (WEXITSTATUS(status) != (int)script->code || strcmp(said_out, script->out) != 0 ||
 	    (script->err != NULL && strstr(said_err, script->err) == NULL))
-		fail_msg("%s: code %d\n%s\n%s", script->line, WEXITSTATUS(status), said_out, said_err);
+		fail_msg(
+		    "%s: code %d\n%s\n%s", script->line, WEXITSTATUS(status), said_out, said_err);
 	close(out[0]), close(err[0]), close(listener);
 }
 

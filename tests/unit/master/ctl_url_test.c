@@ -68,7 +68,8 @@ no_length_writes_past_the_buffers(void **state)
 {
 	static const struct {
 		const char *before, *after;
-	} forms[] = {{"http://", ""}, {"http://h/", ""}, {"http://[", "]"}, {"unix:/", ""}, {"http://", ":80/x"}};
+	} forms[] = {{"http://", ""}, {"http://h/", ""}, {"http://[", "]"}, {"unix:/", ""},
+	    {"http://", ":80/x"}};
 
 	(void)state;
 	for (size_t len = 1; len < 1400; len++) {
@@ -78,7 +79,8 @@ no_length_writes_past_the_buffers(void **state)
 		memset(part, 'a', len);
 		part[len] = '\0';
 		for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-			snprintf(text, sizeof text, "%s%s%s", forms[i].before, part, forms[i].after);
+			snprintf(
+			    text, sizeof text, "%s%s%s", forms[i].before, part, forms[i].after);
 			(void)url_parse(text, &url);
 			assert_true(memchr(url.host, 0, sizeof url.host) != NULL);
 			assert_true(memchr(url.path, 0, sizeof url.path) != NULL);

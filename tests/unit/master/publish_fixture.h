@@ -84,7 +84,8 @@ fixture_start(struct fixture *f)
 	assert_non_null(f->m.loop);
 	f->m.state = MASTER_SERVING;
 	f->m.started_unix_ms = loop_unix_ms(f->m.loop);
-	assert_int_equal(ring_write_create(&f->m.ring, FIXTURE_RING_BYTES, loop_unix_ms(f->m.loop)), 0);
+	assert_int_equal(
+	    ring_write_create(&f->m.ring, FIXTURE_RING_BYTES, loop_unix_ms(f->m.loop)), 0);
 	loop_each_turn(f->m.loop, fixture_hook, &f->m);
 	assert_int_equal(api_start(&f->m), 0);
 	assert_int_equal(publish_start(&f->m, -1), 0);
@@ -205,7 +206,9 @@ fixture_hear_to(struct fixture *f, int fd, bool head_only)
 			len += (size_t)n;
 		for (;;) {
 			memcpy(reply.memory, copy + skip, len - skip);
-			used = len == skip ? 0 : fixture_parse(&reply, reply.memory, len - skip, ended, head_only);
+			used = len == skip ? 0
+					   : fixture_parse(&reply, reply.memory, len - skip, ended,
+						 head_only);
 			if (used == 0 || reply.status != 100)
 				break;
 			skip += used;

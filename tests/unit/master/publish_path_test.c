@@ -28,8 +28,9 @@ the_path_is_chosen_in_the_order_of_the_contract(void **state)
 		char path[PUBLISH_PATH_BYTES];
 		enum publish_path_source source;
 
-		assert_int_equal(publish_path_choose(table[i].given, table[i].environment, table[i].runtime_dir,
-				     table[i].uid, path, &source), 0);
+		assert_int_equal(publish_path_choose(table[i].given, table[i].environment,
+				     table[i].runtime_dir, table[i].uid, path, &source),
+		    0);
 		assert_string_equal(path, table[i].path);
 		assert_int_equal(source, table[i].source);
 	}
@@ -95,7 +96,8 @@ the_directory_and_the_file_have_their_modes_whatever_the_umask(void **state)
 	assert_int_equal(lstat(p.path, &found), 0);
 	assert_true(S_ISSOCK(found.st_mode));
 	assert_int_equal(found.st_mode & 07777, 0660);
-	assert_true((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+	assert_true(
+	    (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
 	close(fd);
 	publish_path_unlink(p.path, &file);
 	assert_int_equal(access(p.path, F_OK), -1);
@@ -145,7 +147,8 @@ what_is_no_socket_is_left_alone(void **state)
 	fd = open(p.path, O_CREAT | O_WRONLY, 0600);
 	assert_true(fd >= 0);
 	close(fd);
-	assert_int_equal(publish_path_listen(p.path, 0600, (gid_t)-1, &file, message, sizeof message), -1);
+	assert_int_equal(
+	    publish_path_listen(p.path, 0600, (gid_t)-1, &file, message, sizeof message), -1);
 	assert_non_null(strstr(message, "is not a socket"));
 	assert_int_equal(access(p.path, F_OK), 0);
 	place_remove(&p);
@@ -158,8 +161,11 @@ a_missing_parent_is_named(void **state)
 	char message[512] = "";
 
 	(void)state;
-	assert_int_equal(publish_path_listen("/nonexistent/ringcast/x.sock", 0600, (gid_t)-1, &file, message, sizeof message), -1);
-	assert_string_equal(message, "cannot make the directory /nonexistent/ringcast: No such file or directory");
+	assert_int_equal(publish_path_listen("/nonexistent/ringcast/x.sock", 0600, (gid_t)-1, &file,
+			     message, sizeof message),
+	    -1);
+	assert_string_equal(
+	    message, "cannot make the directory /nonexistent/ringcast: No such file or directory");
 }
 
 int

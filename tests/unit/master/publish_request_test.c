@@ -19,8 +19,14 @@ struct row {
 	bool closes;
 };
 
-#define RAW(head) {head, NULL}
-#define POST(query, fields, body) {"POST /publish" query " HTTP/1.1\r\nHost: x\r\n" fields, body}
+#define RAW(head)          \
+	{                  \
+		head, NULL \
+	}
+#define POST(query, fields, body)                                             \
+	{                                                                     \
+		"POST /publish" query " HTTP/1.1\r\nHost: x\r\n" fields, body \
+	}
 #define JSON "Content-Type: application/json\r\n"
 #define FORM "Content-Type: application/x-www-form-urlencoded\r\n"
 #define TEXT "Content-Type: text/plain\r\n"
@@ -29,79 +35,131 @@ struct row {
 
 static const struct row rows[] = {
     /* envelopes */
-    {"envelope that is cut short", POST("", JSON LEN(29), "{\"channel\":\"a\",\"data\":\"hello\""), 400, CODE("bad_json"), 0, false},
-    {"envelope of json", POST("", JSON, "{\"channel\":\"a\",\"data\":\"hello\"}"), 200, "{\"id\":\"", 1, false},
-    {"envelope as curl -d sends it", POST("", FORM, "{\"channel\":\"a\",\"data\":\"hello\"}"), 200, "{\"id\":\"", 1, false},
-    {"envelope without a type", POST("",, "{\"channel\":\"a\",\"data\":\"hello\"}"), 200, "{\"id\":\"", 1, false},
-    {"envelope with white space in front", POST("",, " \r\n{\"channel\":\"a\"}"), 200, "{\"id\":\"", 1, false},
-    {"envelope of several channels", POST("", JSON, "{\"channel\":[\"a\",\"b\",1]}"), 400, "\"path\":\"channel[2]\"", 0, false},
-    {"envelope with two channels", POST("", JSON, "{\"channel\":[\"a\",\"b\"]}"), 200, "{\"id\":\"", 1, false},
-    {"envelope +json", POST("", "Content-Type: application/vnd.x+json\r\n", "{\"channel\":\"a\"}"), 200, "{\"id\":\"", 1, false},
-    {"envelope in a charset", POST("", "Content-Type: application/json; charset=UTF-8\r\n", "{\"channel\":\"a\"}"), 200, "{\"id\":\"", 1, false},
-    {"envelope in a wrong charset", POST("", "Content-Type: application/json; charset=latin1\r\n", "{\"channel\":\"a\"}"), 415, CODE("unsupported_type"), 0, true},
-    {"envelope with binary data", POST("", JSON, "{\"channel\":\"a\",\"data64\":\"AAEC\"}"), 200, "{\"id\":\"", 1, false},
-    {"envelope with bad base64", POST("", JSON, "{\"channel\":\"a\",\"data64\":\"AAE!\"}"), 400, "\"path\":\"data64\"", 0, false},
+    {"envelope that is cut short", POST("", JSON LEN(29), "{\"channel\":\"a\",\"data\":\"hello\""),
+	400, CODE("bad_json"), 0, false},
+    {"envelope of json", POST("", JSON, "{\"channel\":\"a\",\"data\":\"hello\"}"), 200,
+	"{\"id\":\"", 1, false},
+    {"envelope as curl -d sends it", POST("", FORM, "{\"channel\":\"a\",\"data\":\"hello\"}"), 200,
+	"{\"id\":\"", 1, false},
+    {"envelope without a type", POST("", , "{\"channel\":\"a\",\"data\":\"hello\"}"), 200,
+	"{\"id\":\"", 1, false},
+    {"envelope with white space in front", POST("", , " \r\n{\"channel\":\"a\"}"), 200,
+	"{\"id\":\"", 1, false},
+    {"envelope of several channels", POST("", JSON, "{\"channel\":[\"a\",\"b\",1]}"), 400,
+	"\"path\":\"channel[2]\"", 0, false},
+    {"envelope with two channels", POST("", JSON, "{\"channel\":[\"a\",\"b\"]}"), 200, "{\"id\":\"",
+	1, false},
+    {"envelope +json", POST("", "Content-Type: application/vnd.x+json\r\n", "{\"channel\":\"a\"}"),
+	200, "{\"id\":\"", 1, false},
+    {"envelope in a charset",
+	POST("", "Content-Type: application/json; charset=UTF-8\r\n", "{\"channel\":\"a\"}"), 200,
+	"{\"id\":\"", 1, false},
+    {"envelope in a wrong charset",
+	POST("", "Content-Type: application/json; charset=latin1\r\n", "{\"channel\":\"a\"}"), 415,
+	CODE("unsupported_type"), 0, true},
+    {"envelope with binary data", POST("", JSON, "{\"channel\":\"a\",\"data64\":\"AAEC\"}"), 200,
+	"{\"id\":\"", 1, false},
+    {"envelope with bad base64", POST("", JSON, "{\"channel\":\"a\",\"data64\":\"AAE!\"}"), 400,
+	"\"path\":\"data64\"", 0, false},
     {"envelope without channel", POST("", JSON, "{\"data\":1}"), 400, CODE("no_channel"), 0, false},
     {"empty object", POST("", JSON, "{}"), 400, CODE("no_channel"), 0, false},
     {"empty channel", POST("", JSON, "{\"channel\":\"\"}"), 400, CODE("bad_channel"), 0, false},
-    {"reserved channel $", POST("", JSON, "{\"channel\":\"$a\"}"), 400, CODE("bad_channel"), 0, false},
-    {"reserved channel *", POST("", JSON, "{\"channel\":\"a*\"}"), 400, CODE("bad_channel"), 0, false},
-    {"channel with a control character", POST("", JSON, "{\"channel\":\"\\u0001\"}"), 400, CODE("bad_channel"), 0, false},
-    {"reserved type open", POST("", JSON, "{\"channel\":\"a\",\"type\":\"open\"}"), 400, "\"path\":\"type\"", 0, false},
-    {"reserved type ringcast.", POST("", JSON, "{\"channel\":\"a\",\"type\":\"ringcast.live\"}"), 400, NULL, 0, false},
+    {"reserved channel $", POST("", JSON, "{\"channel\":\"$a\"}"), 400, CODE("bad_channel"), 0,
+	false},
+    {"reserved channel *", POST("", JSON, "{\"channel\":\"a*\"}"), 400, CODE("bad_channel"), 0,
+	false},
+    {"channel with a control character", POST("", JSON, "{\"channel\":\"\\u0001\"}"), 400,
+	CODE("bad_channel"), 0, false},
+    {"reserved type open", POST("", JSON, "{\"channel\":\"a\",\"type\":\"open\"}"), 400,
+	"\"path\":\"type\"", 0, false},
+    {"reserved type ringcast.", POST("", JSON, "{\"channel\":\"a\",\"type\":\"ringcast.live\"}"),
+	400, NULL, 0, false},
     {"not JSON", POST("", JSON, "hello"), 400, CODE("bad_json"), 0, false},
     {"JSON, but no envelope", POST("", JSON, "1"), 400, CODE("bad_request"), 0, false},
     {"empty JSON body", POST("", JSON, ""), 400, CODE("bad_json"), 0, false},
-    {"lone surrogate", POST("", JSON, "{\"channel\":\"a\",\"data\":\"\\ud800\"}"), 400, CODE("bad_utf8"), 0, false},
-    {"bytes that are not UTF-8", POST("", JSON, "{\"channel\":\"a\",\"data\":\"\xff\"}"), 400, CODE("bad_utf8"), 0, false},
-    {"unknown members are ignored", POST("", JSON, "{\"channel\":\"a\",\"q\":[]}"), 200, "{\"id\":\"", 1, false},
+    {"lone surrogate", POST("", JSON, "{\"channel\":\"a\",\"data\":\"\\ud800\"}"), 400,
+	CODE("bad_utf8"), 0, false},
+    {"bytes that are not UTF-8", POST("", JSON, "{\"channel\":\"a\",\"data\":\"\xff\"}"), 400,
+	CODE("bad_utf8"), 0, false},
+    {"unknown members are ignored", POST("", JSON, "{\"channel\":\"a\",\"q\":[]}"), 200,
+	"{\"id\":\"", 1, false},
     /* arrays */
-    {"array", POST("", JSON, "[{\"channel\":\"a\"},{\"channel\":\"b\"}]"), 200, "{\"ids\":[\"", 2, false},
+    {"array", POST("", JSON, "[{\"channel\":\"a\"},{\"channel\":\"b\"}]"), 200, "{\"ids\":[\"", 2,
+	false},
     {"array of one", POST("", JSON, "[{\"channel\":\"a\"}]"), 200, "{\"ids\":[\"", 1, false},
     {"empty array", POST("", JSON, "[]"), 200, "{\"ids\":[]}", 0, false},
-    {"array whose last is bad", POST("", JSON, "[{\"channel\":\"a\"},{\"channel\":\"b*\"}]"), 400, "\"path\":\"[1].channel\"", 0, false},
-    {"array with a number", POST("", JSON, "[{\"channel\":\"a\"},1]"), 400, "\"path\":\"[1]\"", 0, false},
-    {"array that is cut short", POST("", JSON, "[{\"channel\":\"a\"}"), 400, CODE("bad_json"), 0, false},
-    {"array with a key in the header", POST("", JSON "Idempotency-Key: k\r\n", "[{\"channel\":\"a\"}]"), 400, CODE("bad_request"), 0, false},
+    {"array whose last is bad", POST("", JSON, "[{\"channel\":\"a\"},{\"channel\":\"b*\"}]"), 400,
+	"\"path\":\"[1].channel\"", 0, false},
+    {"array with a number", POST("", JSON, "[{\"channel\":\"a\"},1]"), 400, "\"path\":\"[1]\"", 0,
+	false},
+    {"array that is cut short", POST("", JSON, "[{\"channel\":\"a\"}"), 400, CODE("bad_json"), 0,
+	false},
+    {"array with a key in the header",
+	POST("", JSON "Idempotency-Key: k\r\n", "[{\"channel\":\"a\"}]"), 400, CODE("bad_request"),
+	0, false},
     /* ?channel=: the body is the data */
     {"data as text", POST("?channel=a", TEXT, "hello"), 200, "{\"id\":\"", 1, false},
-    {"data for two channels", POST("?channel=a&channel=b", TEXT, "hello"), 200, "{\"id\":\"", 1, false},
+    {"data for two channels", POST("?channel=a&channel=b", TEXT, "hello"), 200, "{\"id\":\"", 1,
+	false},
     {"data with a type", POST("?channel=a&type=t", TEXT, "hello"), 200, "{\"id\":\"", 1, false},
-    {"data with a bad type", POST("?channel=a&type=error", TEXT, "hello"), 400, CODE("bad_request"), 0, false},
+    {"data with a bad type", POST("?channel=a&type=error", TEXT, "hello"), 400, CODE("bad_request"),
+	0, false},
     {"data as JSON", POST("?channel=a", JSON, "{\"x\":"), 400, CODE("bad_json"), 0, false},
     {"data as JSON value", POST("?channel=a", JSON, "{\"x\":1}"), 200, "{\"id\":\"", 1, false},
     {"text that is not UTF-8", POST("?channel=a", TEXT, "\xff"), 400, CODE("bad_utf8"), 0, false},
     {"curl -d of bytes", POST("?channel=a", FORM, "\xff"), 200, "{\"id\":\"", 1, false},
-    {"any other type is binary", POST("?channel=a", "Content-Type: image/png\r\n", "\xff"), 200, "{\"id\":\"", 1, false},
+    {"any other type is binary", POST("?channel=a", "Content-Type: image/png\r\n", "\xff"), 200,
+	"{\"id\":\"", 1, false},
     {"no body at all", POST("?channel=a", "", NULL), 200, "{\"id\":\"", 1, false},
-    {"bad channel in the query", POST("?channel=a%2a", TEXT, "x"), 400, CODE("bad_channel"), 0, false},
-    {"bad escape in the query", POST("?channel=a%2", TEXT, "x"), 400, CODE("bad_channel"), 0, false},
+    {"bad channel in the query", POST("?channel=a%2a", TEXT, "x"), 400, CODE("bad_channel"), 0,
+	false},
+    {"bad escape in the query", POST("?channel=a%2", TEXT, "x"), 400, CODE("bad_channel"), 0,
+	false},
     {"plus is a space", POST("?channel=a+b", TEXT, "x"), 200, "{\"id\":\"", 1, false},
-    {"unknown parameters are ignored", POST("?channel=a&x=y", TEXT, "x"), 200, "{\"id\":\"", 1, false},
-    {"ndjson with a channel", POST("?channel=a", "Content-Type: application/x-ndjson\r\n", "x"), 400, CODE("bad_request"), 0, true},
+    {"unknown parameters are ignored", POST("?channel=a&x=y", TEXT, "x"), 200, "{\"id\":\"", 1,
+	false},
+    {"ndjson with a channel", POST("?channel=a", "Content-Type: application/x-ndjson\r\n", "x"),
+	400, CODE("bad_request"), 0, true},
     /* forms */
     {"form", POST("", FORM, "channel=a&data=hello"), 200, "{\"id\":\"", 1, false},
     {"form without channel", POST("", FORM, "data=hello"), 400, CODE("no_channel"), 0, false},
     {"empty form", POST("", FORM, ""), 400, CODE("no_channel"), 0, false},
     /* what has no channel, and what is not understood */
     {"text without channel", POST("", TEXT, "hello"), 400, CODE("no_channel"), 0, true},
-    {"binary without channel", POST("", "Content-Type: image/png\r\n", "x"), 400, CODE("no_channel"), 0, true},
-    {"multipart", POST("", "Content-Type: multipart/form-data; boundary=x\r\n", "x"), 415, CODE("unsupported_type"), 0, true},
-    {"multipart with channel", POST("?channel=a", "Content-Type: multipart/form-data; boundary=x\r\n", "x"), 415, CODE("unsupported_type"), 0, true},
-    {"compressed", POST("?channel=a", TEXT "Content-Encoding: gzip\r\n", "x"), 415, CODE("unsupported_type"), 0, true},
-    {"malformed type", POST("?channel=a", "Content-Type: text\r\n", "x"), 415, CODE("unsupported_type"), 0, true},
+    {"binary without channel", POST("", "Content-Type: image/png\r\n", "x"), 400,
+	CODE("no_channel"), 0, true},
+    {"multipart", POST("", "Content-Type: multipart/form-data; boundary=x\r\n", "x"), 415,
+	CODE("unsupported_type"), 0, true},
+    {"multipart with channel",
+	POST("?channel=a", "Content-Type: multipart/form-data; boundary=x\r\n", "x"), 415,
+	CODE("unsupported_type"), 0, true},
+    {"compressed", POST("?channel=a", TEXT "Content-Encoding: gzip\r\n", "x"), 415,
+	CODE("unsupported_type"), 0, true},
+    {"malformed type", POST("?channel=a", "Content-Type: text\r\n", "x"), 415,
+	CODE("unsupported_type"), 0, true},
     /* framing */
-    {"chunked", POST("", JSON "Transfer-Encoding: chunked\r\n", "5\r\n{\"cha\r\na\r\nnnel\":\"a\"}\r\n0\r\n\r\n"), 200, "{\"id\":\"", 1, false},
-    {"bad chunk", POST("", JSON "Transfer-Encoding: chunked\r\n", "z\r\n"), 400, CODE("bad_request"), 0, true},
-    {"both framings", POST("", JSON LEN(15) "Transfer-Encoding: chunked\r\n", ""), 400, CODE("bad_request"), 0, true},
+    {"chunked",
+	POST("", JSON "Transfer-Encoding: chunked\r\n",
+	    "5\r\n{\"cha\r\na\r\nnnel\":\"a\"}\r\n0\r\n\r\n"),
+	200, "{\"id\":\"", 1, false},
+    {"bad chunk", POST("", JSON "Transfer-Encoding: chunked\r\n", "z\r\n"), 400,
+	CODE("bad_request"), 0, true},
+    {"both framings", POST("", JSON LEN(15) "Transfer-Encoding: chunked\r\n", ""), 400,
+	CODE("bad_request"), 0, true},
     {"too large by its length", POST("", JSON LEN(9000000), ""), 413, CODE("too_large"), 0, true},
-    {"too large, asked first", POST("", JSON "Expect: 100-continue\r\n" LEN(9000000), ""), 413, CODE("too_large"), 0, true},
-    {"without Host", {"POST /publish HTTP/1.1\r\n", "{\"channel\":\"a\"}"}, 200, "{\"id\":\"", 1, false},
-    {"any Host", {"POST /publish HTTP/1.1\r\nHost: a b c?\r\n", "{\"channel\":\"a\"}"}, 200, "{\"id\":\"", 1, false},
-    {"absolute form", {"POST http://ringcast/publish?channel=a HTTP/1.1\r\n", "x"}, 200, "{\"id\":\"", 1, false},
+    {"too large, asked first", POST("", JSON "Expect: 100-continue\r\n" LEN(9000000), ""), 413,
+	CODE("too_large"), 0, true},
+    {"without Host", {"POST /publish HTTP/1.1\r\n", "{\"channel\":\"a\"}"}, 200, "{\"id\":\"", 1,
+	false},
+    {"any Host", {"POST /publish HTTP/1.1\r\nHost: a b c?\r\n", "{\"channel\":\"a\"}"}, 200,
+	"{\"id\":\"", 1, false},
+    {"absolute form", {"POST http://ringcast/publish?channel=a HTTP/1.1\r\n", "x"}, 200,
+	"{\"id\":\"", 1, false},
     {"HTTP/1.0", {"POST /publish HTTP/1.0\r\n", "{\"channel\":\"a\"}"}, 200, "{\"id\":\"", 1, true},
-    {"Connection: close", POST("", "Connection: close\r\n", "{\"channel\":\"a\"}"), 200, "{\"id\":\"", 1, true},
-    {"bare LF", RAW("POST /publish HTTP/1.1\nContent-Length: 1\n"), 400, CODE("bad_request"), 0, true},
+    {"Connection: close", POST("", "Connection: close\r\n", "{\"channel\":\"a\"}"), 200,
+	"{\"id\":\"", 1, true},
+    {"bare LF", RAW("POST /publish HTTP/1.1\nContent-Length: 1\n"), 400, CODE("bad_request"), 0,
+	true},
     {"rubbish", RAW("\x16\x03\x01\x02\r\n"), 400, CODE("bad_request"), 0, true},
     /* routes and methods */
     {"nothing there", RAW("GET /nothing HTTP/1.1\r\n"), 404, CODE("not_found"), 0, false},
@@ -112,9 +170,11 @@ static const struct row rows[] = {
     {"OPTIONS *", RAW("OPTIONS * HTTP/1.1\r\n"), 204, NULL, 0, false},
     {"HEAD /stats", RAW("HEAD /stats HTTP/1.1\r\n"), 200, NULL, 0, false},
     {"GET /stats", RAW("GET /stats HTTP/1.1\r\n"), 200, "\"publish\":{\"events\":", 0, false},
-    {"GET /metrics", RAW("GET /metrics HTTP/1.1\r\n"), 200, "# TYPE ringcast_publish_events_total counter\n", 0, false},
+    {"GET /metrics", RAW("GET /metrics HTTP/1.1\r\n"), 200,
+	"# TYPE ringcast_publish_events_total counter\n", 0, false},
     {"GET /healthz", RAW("GET /healthz HTTP/1.1\r\n"), 200, "ok", 0, false},
-    {"GET /readyz without workers", RAW("GET /readyz HTTP/1.1\r\n"), 503, CODE("overloaded"), 0, false},
+    {"GET /readyz without workers", RAW("GET /readyz HTTP/1.1\r\n"), 503, CODE("overloaded"), 0,
+	false},
 };
 
 /* The whole request as text. */
@@ -122,7 +182,7 @@ static const char *
 text_of(const struct request *request, char text[4096])
 {
 	bool framed = strstr(request->head, "Content-Length:") != NULL ||
-	    strstr(request->head, "Transfer-Encoding:") != NULL;
+		      strstr(request->head, "Transfer-Encoding:") != NULL;
 	char length[48] = "";
 
 	if (request->body != NULL && !framed)
@@ -145,11 +205,13 @@ every_form_of_request_gets_its_status_and_code(void **state)
 		uint64_t before = fixture_events(&f);
 		struct reply reply = fixture_ask(&f, text_of(&row->request, text));
 
-		if (reply.status != row->status || (row->says != NULL && !slice_has(reply.body, row->says)) ||
+		if (reply.status != row->status ||
+		    (row->says != NULL && !slice_has(reply.body, row->says)) ||
 		    fixture_events(&f) - before != row->events || reply.closed != row->closes)
-			fail_msg("%s: status %u, closed %d, events %u: %.*s%.*s", row->name, reply.status,
-			    reply.closed, (unsigned)(fixture_events(&f) - before), (int)reply.head.len,
-			    reply.head.bytes, (int)reply.body.len, reply.body.bytes);
+			fail_msg("%s: status %u, closed %d, events %u: %.*s%.*s", row->name,
+			    reply.status, reply.closed, (unsigned)(fixture_events(&f) - before),
+			    (int)reply.head.len, reply.head.bytes, (int)reply.body.len,
+			    reply.body.bytes);
 		fixture_forget(&reply);
 	}
 	fixture_stop(&f);
@@ -190,13 +252,17 @@ what_is_published_is_what_was_sent(void **state)
 		const char *type, *data;
 		enum record_kind kind;
 	} table[] = {
-	    {POST("", JSON, "{\"channel\":[\"a\",\"b\"],\"type\":\"t\",\"data\": {\"x\" : [1, 2]} ,\"n\":0}"), 2, "t", "{\"x\" : [1, 2]}", RECORD_JSON},
+	    {POST("", JSON,
+		 "{\"channel\":[\"a\",\"b\"],\"type\":\"t\",\"data\": {\"x\" : [1, 2]} ,\"n\":0}"),
+		2, "t", "{\"x\" : [1, 2]}", RECORD_JSON},
 	    {POST("?channel=a%20b&channel=c&type=u+v", TEXT, "hi"), 2, "u v", "hi", RECORD_TEXT},
 	    {POST("?channel=a", JSON, " \"hi\" "), 1, "message", "hi", RECORD_TEXT},
 	    {POST("?channel=a", JSON, " [1]  "), 1, "message", "[1]", RECORD_JSON},
-	    {POST("?channel=a", "Content-Type: application/octet-stream\r\n", "hi"), 1, "message", "hi", RECORD_BINARY},
+	    {POST("?channel=a", "Content-Type: application/octet-stream\r\n", "hi"), 1, "message",
+		"hi", RECORD_BINARY},
 	    {POST("?channel=a", FORM, "hi"), 1, "message", "hi", RECORD_TEXT},
-	    {POST("", FORM, "channel=a&channel=b&type=t&data=h%C3%A9+%26&x="), 2, "t", "h\xc3\xa9 &", RECORD_TEXT},
+	    {POST("", FORM, "channel=a&channel=b&type=t&data=h%C3%A9+%26&x="), 2, "t",
+		"h\xc3\xa9 &", RECORD_TEXT},
 	    {POST("", JSON, "{\"channel\":\"a\"}"), 1, "message", "null", RECORD_JSON},
 	};
 	static char buffer[65536];
@@ -241,8 +307,8 @@ a_key_publishes_once_and_answers_the_first_id(void **state)
 
 		assert_int_equal(reply.status, 200);
 		if (i == 0)
-			snprintf(first, sizeof first, "%.*s,\"duplicate\":true}", (int)reply.body.len - 1,
-			    reply.body.bytes);
+			snprintf(first, sizeof first, "%.*s,\"duplicate\":true}",
+			    (int)reply.body.len - 1, reply.body.bytes);
 		else
 			assert_true(slice_equal(reply.body, slice_text(first)));
 		fixture_forget(&reply);
@@ -258,7 +324,8 @@ static const struct request whole_requests[] = {
     POST("", JSON, "[{\"channel\":\"a\"},{\"channel\":\"b\"}]"),
     POST("?channel=a", TEXT, "hello"),
     POST("", FORM, "channel=a&data=hello"),
-    POST("", JSON "Transfer-Encoding: chunked\r\n", "5\r\n{\"cha\r\na\r\nnnel\":\"a\"}\r\n0\r\n\r\n"),
+    POST("", JSON "Transfer-Encoding: chunked\r\n",
+	"5\r\n{\"cha\r\na\r\nnnel\":\"a\"}\r\n0\r\n\r\n"),
 };
 
 static void
@@ -335,7 +402,8 @@ data_larger_than_the_limit_is_refused_and_the_limit_itself_is_not(void **state)
 	for (size_t len = 999; len <= 1001; len++) {
 		struct reply reply;
 		int head = snprintf(request, 1 << 20,
-		    "POST /publish?channel=a HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", len);
+		    "POST /publish?channel=a HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n",
+		    len);
 
 		memset(request + head, 'x', len);
 		request[(size_t)head + len] = '\0';
@@ -361,7 +429,8 @@ an_array_too_large_for_the_ring_enters_not_at_all(void **state)
 	fixture_start(&f);
 	request[at++] = '[';
 	for (int i = 0; i < 20; i++) {
-		at += (size_t)sprintf(request + at, "%s{\"channel\":\"a\",\"data\":\"", i == 0 ? "" : ",");
+		at += (size_t)sprintf(
+		    request + at, "%s{\"channel\":\"a\",\"data\":\"", i == 0 ? "" : ",");
 		memset(request + at, 'x', 100000);
 		at += 100000;
 		at += (size_t)sprintf(request + at, "\"}");
@@ -392,9 +461,11 @@ an_array_of_more_events_than_allowed_enters_not_at_all(void **state)
 
 	(void)state;
 	fixture_start(&f);
-	at = (size_t)sprintf(request, "POST /publish HTTP/1.1\r\nContent-Length: %zu\r\n\r\n[", count * 16 + 1);
+	at = (size_t)sprintf(
+	    request, "POST /publish HTTP/1.1\r\nContent-Length: %zu\r\n\r\n[", count * 16 + 1);
 	for (size_t i = 0; i < count; i++)
-		at += (size_t)sprintf(request + at, "{\"channel\":\"a\"}%s", i + 1 == count ? "]" : ",");
+		at += (size_t)sprintf(
+		    request + at, "{\"channel\":\"a\"}%s", i + 1 == count ? "]" : ",");
 	reply = fixture_ask(&f, request);
 	assert_int_equal(reply.status, 413);
 	assert_int_equal(fixture_events(&f), 0);

@@ -4,8 +4,7 @@
  */
 #include "tests/unit/master/publish_fixture.h"
 
-#define PUBLISH(channel) \
-	"POST /publish?channel=" channel " HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"
+#define PUBLISH(channel) "POST /publish?channel=" channel " HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"
 
 static void
 pipelined_requests_are_answered_in_their_order(void **state)
@@ -15,13 +14,15 @@ pipelined_requests_are_answered_in_their_order(void **state)
 	struct slice all;
 	const char *at;
 	int fd;
-	static const char *const order[] = {"\"id\"", "not_found", "\"id\"", "ok\n", "bad_channel", "\"id\""};
+	static const char *const order[] = {
+	    "\"id\"", "not_found", "\"id\"", "ok\n", "bad_channel", "\"id\""};
 
 	(void)state;
 	fixture_start(&f);
 	fd = fixture_connect(&f);
-	fixture_say(&f, fd, slice_text(PUBLISH("a") "GET /none HTTP/1.1\r\n\r\n" PUBLISH("b")
-				       "GET /healthz HTTP/1.1\r\n\r\n" PUBLISH("$") PUBLISH("c")));
+	fixture_say(&f, fd,
+	    slice_text(PUBLISH("a") "GET /none HTTP/1.1\r\n\r\n" PUBLISH(
+		"b") "GET /healthz HTTP/1.1\r\n\r\n" PUBLISH("$") PUBLISH("c")));
 	all = slice_of(bytes, fixture_hear_raw(&f, fd, bytes, sizeof bytes - 1));
 	at = all.bytes;
 	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
@@ -39,7 +40,8 @@ a_pipeline_split_at_any_byte_is_answered_alike(void **state)
 {
 	static char bytes[65536];
 	static const char requests[] =
-	    PUBLISH("a") "GET /healthz HTTP/1.1\r\n\r\n" "POST /publish HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    PUBLISH("a") "GET /healthz HTTP/1.1\r\n\r\n"
+			 "POST /publish HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 			 "f\r\n{\"channel\":\"a\"}\r\n0\r\n\r\n" PUBLISH("c");
 	struct fixture f;
 	size_t whole = 0;
@@ -52,7 +54,10 @@ a_pipeline_split_at_any_byte_is_answered_alike(void **state)
 
 		fixture_say(&f, fd, slice_of(requests, cut));
 		fixture_turns(&f, 2);
-		fixture_say(&f, fd, slice_of(requests + cut, sizeof requests - 1 - (cut < sizeof requests - 1 ? cut : sizeof requests - 1)));
+		fixture_say(&f, fd,
+		    slice_of(requests + cut,
+			sizeof requests - 1 -
+			    (cut < sizeof requests - 1 ? cut : sizeof requests - 1)));
 		len = fixture_hear_raw(&f, fd, bytes, sizeof bytes);
 		if (cut == 0)
 			whole = len;
@@ -127,8 +132,9 @@ an_upload_that_asks_first_is_told_to_go_on(void **state)
 	(void)state;
 	fixture_start(&f);
 	fd = fixture_connect(&f);
-	fixture_say(&f, fd, SLICE_LITERAL("POST /publish?channel=a HTTP/1.1\r\nExpect: 100-continue\r\n"
-					  "Content-Length: 5\r\n\r\n"));
+	fixture_say(&f, fd,
+	    SLICE_LITERAL("POST /publish?channel=a HTTP/1.1\r\nExpect: 100-continue\r\n"
+			  "Content-Length: 5\r\n\r\n"));
 	said = slice_of(bytes, fixture_hear_raw(&f, fd, bytes, sizeof bytes));
 	assert_true(slice_equal(said, SLICE_LITERAL("HTTP/1.1 100 Continue\r\n\r\n")));
 	assert_int_equal(fixture_events(&f), 0);
@@ -150,8 +156,9 @@ an_upload_that_is_too_large_is_refused_before_its_body(void **state)
 	(void)state;
 	fixture_start(&f);
 	fd = fixture_connect(&f);
-	fixture_say(&f, fd, SLICE_LITERAL("POST /publish?channel=a HTTP/1.1\r\nExpect: 100-continue\r\n"
-					  "Content-Length: 99000000\r\n\r\n"));
+	fixture_say(&f, fd,
+	    SLICE_LITERAL("POST /publish?channel=a HTTP/1.1\r\nExpect: 100-continue\r\n"
+			  "Content-Length: 99000000\r\n\r\n"));
 	reply = fixture_hear(&f, fd);
 	assert_int_equal(reply.status, 413);
 	assert_true(slice_has(reply.head, "\r\nConnection: close\r\n"));
@@ -172,7 +179,8 @@ who_sends_on_after_a_refusal_still_gets_to_read_it(void **state)
 	(void)state;
 	fixture_start(&f);
 	fd = fixture_connect(&f);
-	fixture_say(&f, fd, SLICE_LITERAL("POST /none HTTP/1.1\r\nContent-Length: 1048576\r\n\r\n"));
+	fixture_say(
+	    &f, fd, SLICE_LITERAL("POST /none HTTP/1.1\r\nContent-Length: 1048576\r\n\r\n"));
 	fixture_turns(&f, 3);
 	fixture_say(&f, fd, slice_of(rest, 1 << 20));
 	reply = fixture_hear(&f, fd);
@@ -250,7 +258,8 @@ draining_answers_what_is_owed_and_closes_the_rest(void **state)
 	fixture_start(&f);
 	idle = fixture_connect(&f);
 	busy = fixture_connect(&f);
-	fixture_say(&f, busy, SLICE_LITERAL("POST /publish?channel=a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhel"));
+	fixture_say(&f, busy,
+	    SLICE_LITERAL("POST /publish?channel=a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhel"));
 	fixture_turns(&f, 3);
 	f.m.state = MASTER_DRAINING;
 	publish_drain(&f.m);
@@ -284,8 +293,10 @@ the_bell_rings_for_sleepers_once_a_commit(void **state)
 	board_filter_everything(&board, true);
 	f.m.worker_count = 1;
 	f.m.sleepers = &sleeper;
-	assert_true(doorbell_sleep(&board, ring_write_ring(f.m.ring), ring_read_tail(ring_write_ring(f.m.ring))));
-	reply = fixture_ask(&f, "POST /publish HTTP/1.1\r\nContent-Length: 33\r\n\r\n[{\"channel\":\"a\"},{\"channel\":\"b\"}]");
+	assert_true(doorbell_sleep(
+	    &board, ring_write_ring(f.m.ring), ring_read_tail(ring_write_ring(f.m.ring))));
+	reply = fixture_ask(&f,
+	    "POST /publish HTTP/1.1\r\nContent-Length: 33\r\n\r\n[{\"channel\":\"a\"},{\"channel\":\"b\"}]");
 	assert_int_equal(reply.status, 200);
 	assert_int_equal(read(sleeper.bell, &rings, sizeof rings), sizeof rings);
 	assert_int_equal(rings, 1);

@@ -114,7 +114,7 @@ a_stream_cut_at_any_byte_has_published_its_whole_lines(void **state)
 
 		for (size_t i = 0; i < cut; i++)
 			whole += body.bytes[i] == '\n' && i > 20 && body.bytes[i - 1] != '\t' &&
-			    body.bytes[i - 1] != '\n' && body.bytes[i - 3] != '*';
+				 body.bytes[i - 1] != '\n' && body.bytes[i - 3] != '*';
 		fixture_say(&f, fd, slice_text(head));
 		fixture_say(&f, fd, slice_of(body.bytes, cut));
 		fixture_turns(&f, 2);
@@ -170,7 +170,8 @@ with_acks_errors_only_mistakes_and_a_summary_come_back(void **state)
 
 		snprintf(request, sizeof request,
 		    "POST /publish?acks=errors HTTP/1.1\r\nContent-Type: application/x-ndjson\r\n"
-		    "Content-Length: %zu\r\n\r\n%s", strlen(table[i].body), table[i].body);
+		    "Content-Length: %zu\r\n\r\n%s",
+		    strlen(table[i].body), table[i].body);
 		reply = fixture_ask(&f, request);
 		assert_int_equal(reply.status, 200);
 		assert_true(slice_has(reply.body, table[i].answer));
@@ -214,8 +215,9 @@ a_key_seen_before_is_told_as_a_duplicate(void **state)
 
 	(void)state;
 	fixture_start(&f);
-	reply = fixture_ask(&f, HEAD "Content-Length: 52\r\n\r\n"
-				     "{\"channel\":\"a\",\"key\":\"k\"}\n{\"channel\":\"b\",\"key\":\"k\"}\n");
+	reply = fixture_ask(&f,
+	    HEAD "Content-Length: 52\r\n\r\n"
+		 "{\"channel\":\"a\",\"key\":\"k\"}\n{\"channel\":\"b\",\"key\":\"k\"}\n");
 	assert_int_equal(count_lines(reply.body, "{\"id\":\""), 2);
 	assert_true(slice_has(reply.body, "\",\"duplicate\":true}\n"));
 	assert_int_equal(fixture_events(&f), 1);
@@ -251,13 +253,17 @@ unread_answers_stop_the_reading_and_nothing_is_lost(void **state)
 		stuck = n > 0 ? 0 : stuck + 1;
 		fixture_turns(&f, 2);
 		s = publish_sessions(&f.m)->first;
-		most = s->out.len + s->kept.len + s->body.len > most ? s->out.len + s->kept.len + s->body.len : most;
+		most = s->out.len + s->kept.len + s->body.len > most
+			   ? s->out.len + s->kept.len + s->body.len
+			   : most;
 	}
 	assert_true(said < len);
 	assert_true(fixture_events(&f) < EVENTS);
 	assert_true(most <= LIMIT_PUBLISH_UNSENT_BYTES + 2 * LIMIT_PUBLISH_READ_BYTES + 65536);
 	for (int turn = 0; turn < FIXTURE_TURNS_MAX; turn++) {
-		ssize_t n = said == len ? 0 : send(fd, body + said, len - said, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = said == len
+				? 0
+				: send(fd, body + said, len - said, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		said += n > 0 ? (size_t)n : 0;
 		fixture_turns(&f, 1);
@@ -301,7 +307,8 @@ whoever_reads_no_answers_is_closed_and_counted(void **state)
 	assert_non_null(s);
 	assert_true(loop_timer_pending(&s->timer));
 	/* The thirty seconds pass at once. */
-	assert_int_equal(loop_timer_set(f.m.loop, &s->timer, 0, s->timer.expired, s->timer.context), 0);
+	assert_int_equal(
+	    loop_timer_set(f.m.loop, &s->timer, 0, s->timer.expired, s->timer.context), 0);
 	fixture_turns(&f, 3);
 	assert_int_equal(publish_session_count(&f.m), 0);
 	assert_int_equal(publish_counts(&f.m)->sessions_stalled, 1);
@@ -388,8 +395,9 @@ a_request_behind_a_stream_is_answered_behind_it(void **state)
 	(void)state;
 	fixture_start(&f);
 	fd = fixture_connect(&f);
-	fixture_say(&f, fd, slice_text(CHUNKED "10\r\n{\"channel\":\"a\"}\n\r\n0\r\n\r\n"
-				       "POST /publish?channel=a HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"));
+	fixture_say(&f, fd,
+	    slice_text(CHUNKED "10\r\n{\"channel\":\"a\"}\n\r\n0\r\n\r\n"
+			       "POST /publish?channel=a HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"));
 	all = slice_of(bytes, fixture_hear_raw(&f, fd, bytes, sizeof bytes));
 	second = memmem(all.bytes, all.len, "\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n", 24);
 	assert_non_null(second);

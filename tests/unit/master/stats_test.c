@@ -19,9 +19,11 @@ stats_are_json_with_the_figures_of_every_worker(void **state)
 
 	(void)state;
 	fixture_start(&f);
-	reply = fixture_ask(&f, "POST /publish?channel=a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello");
+	reply =
+	    fixture_ask(&f, "POST /publish?channel=a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello");
 	fixture_forget(&reply);
-	reply = fixture_ask(&f, "POST /publish?channel=$ HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello");
+	reply =
+	    fixture_ask(&f, "POST /publish?channel=$ HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello");
 	fixture_forget(&reply);
 	crew_start(&f, &crew);
 	board_add(&crew.seats[0].board, BOARD_DELIVERIES, 3);
@@ -32,13 +34,15 @@ stats_are_json_with_the_figures_of_every_worker(void **state)
 	stats_json(&f.m, &o);
 	assert_false(out_cut(&o));
 	assert_int_equal(json_whole(slice_of(text, o.len), &value, &at), 1);
-	assert_true(slice_has(slice_of(text, o.len), "\"publish\":{\"events\":1,\"data_bytes\":5,"));
+	assert_true(
+	    slice_has(slice_of(text, o.len), "\"publish\":{\"events\":1,\"data_bytes\":5,"));
 	assert_true(slice_has(slice_of(text, o.len), "\"errors\":{\"bad_channel\":1}"));
 	assert_true(slice_has(slice_of(text, o.len), "\"total\":{\"connections_poll\":0,"));
 	assert_true(slice_has(slice_of(text, o.len), "\"deliveries\":107,"));
 	assert_true(slice_has(slice_of(text, o.len), "\"deliveries\":3,"));
 	assert_true(slice_has(slice_of(text, o.len), "\"connections_ws\":5,"));
-	assert_true(slice_has(slice_of(text, o.len), "\"worker\":1,\"pid\":1001,\"restarts\":1,\"serving\":true"));
+	assert_true(slice_has(
+	    slice_of(text, o.len), "\"worker\":1,\"pid\":1001,\"restarts\":1,\"serving\":true"));
 	crew_stop(&f, &crew);
 	fixture_stop(&f);
 }
@@ -71,7 +75,8 @@ metrics_are_the_prometheus_text_format(void **state)
 		char *end;
 
 		if (strncmp(line, "# HELP ", 7) == 0) {
-			snprintf(family, sizeof family, " %.*s ", (int)name_len(line + 7), line + 7);
+			snprintf(
+			    family, sizeof family, " %.*s ", (int)name_len(line + 7), line + 7);
 			/* Each family comes once. */
 			assert_null(strstr(seen, family));
 			strcat(seen, family);
@@ -79,11 +84,14 @@ metrics_are_the_prometheus_text_format(void **state)
 			assert_true(line[7 + name_len(line + 7)] == ' ');
 			continue;
 		}
-		assert_true(strncmp(line, "ringcast_", 9) == 0 || strncmp(line, "# TYPE ringcast_", 16) == 0);
+		assert_true(strncmp(line, "ringcast_", 9) == 0 ||
+			    strncmp(line, "# TYPE ringcast_", 16) == 0);
 		if (line[0] == '#') {
 			assert_memory_equal(line + 7, family + 1, strlen(family) - 1);
-			assert_true(strstr(line, " counter") != NULL || strstr(line, " gauge") != NULL);
-			assert_int_equal(strstr(line, " counter") != NULL, strstr(family, "_total ") != NULL);
+			assert_true(
+			    strstr(line, " counter") != NULL || strstr(line, " gauge") != NULL);
+			assert_int_equal(
+			    strstr(line, " counter") != NULL, strstr(family, "_total ") != NULL);
 			continue;
 		}
 		samples++;
@@ -93,7 +101,8 @@ metrics_are_the_prometheus_text_format(void **state)
 		strtoull(strrchr(line, ' ') + 1, &end, 10);
 		assert_true(*end == '\0');
 		if (strstr(line, "cause=\"ping\"") != NULL && strstr(line, "worker=\"1\"") != NULL)
-			assert_string_equal(line, "ringcast_closed_total{worker=\"1\",cause=\"ping\"} 7");
+			assert_string_equal(
+			    line, "ringcast_closed_total{worker=\"1\",cause=\"ping\"} 7");
 	}
 	assert_true(families > 40 && samples > 150);
 	crew_stop(&f, &crew);
