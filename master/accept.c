@@ -20,12 +20,14 @@
 #include "master/handoff.h"
 #include "master/listener.h"
 #include "master/master.h"
+#include "master/refuse.h"
 #include "master/supervise.h"
 #include "proto/address.h"
 #include "shm/ring_write.h"
 
 #define ACCEPT_BATCH 64
 #define ACCEPT_BUSY_NS (1 * LOOP_NS_PER_MS) /* a batch so soon after the last one: under load */
+#define ACCEPT_OVERFULL_NS (10 * LOOP_NS_PER_MS)  /* until somebody was refused */
 #define ACCEPT_EXHAUSTED_NS (50 * LOOP_NS_PER_MS) /* until descriptors may be free again */
 
 struct accept_listener {
@@ -44,46 +46,6 @@ struct accept {
 	int reserve;
 	bool no_room;
 };
-
-/* ---- refusing -------------------------------------------------------------------------------- */
-
-#define ACCEPT_BODY(code, words) "{\"error\":{\"code\":\"" code "\",\"message\":\"" words "\"}}"
-#define ACCEPT_HEAD "Content-Type: application/json\r\nRetry-After: 5\r\nConnection: close\r\n\r\n"
-
-static const char *const accept_answers[] = {
-    [ACCEPT_FULL] = "HTTP/1.1 503 Service Unavailable\r\n" ACCEPT_HEAD ACCEPT_BODY(
-	"overloaded", "the server has no room for another connection"),
-    [ACCEPT_ADDRESS] = "HTTP/1.1 429 Too Many Requests\r\n" ACCEPT_HEAD ACCEPT_BODY(
-	"too_many_connections", "too many connections from this address"),
-    [ACCEPT_DRAINING] = "HTTP/1.1 503 Service Unavailable\r\n" ACCEPT_HEAD ACCEPT_BODY(
-	"draining", "the server is stopping"),
-};
-
-/*
- * EventSource gives up for ever on a 503, so a client whose request is here and asks for a stream
- * gets an empty one.
- */
-static const char accept_empty_stream[] =
-    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-    "Cache-Control: no-cache, no-transform\r\n"
-    "Access-Control-Allow-Origin: *\r\nConnection: close\r\n\r\nretry: 5000\n\n";
-
-void
-accept_refuse(int fd, enum accept_refusal why)
-{
-	static const char stream[] = "text/event-stream";
-	char request[2048];
-	/* Reading also keeps the close from turning into a reset that would overtake the answer. */
-	ssize_t len = recv(fd, request, sizeof request, MSG_DONTWAIT);
-	const char *answer = accept_answers[why];
-
-	if (len > 0 && memmem(request, (size_t)len, stream, sizeof stream - 1) != NULL)
-		answer = accept_empty_stream;
-	/* The client may be gone already; there is nobody else to tell. */
-	(void)send(fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
-	(void)shutdown(fd, SHUT_WR);
-	close(fd);
-}
 
 /* ---- polling --------------------------------------------------------------------------------- */
 
@@ -192,15 +154,15 @@ accept_take(struct accept_listener *listener, int fd, const struct sockaddr_stor
 	m->counters.accepted++;
 	if (handoff_total(m) >= accept_capacity(m)) {
 		m->counters.refused_connections++;
-		accept_refuse(fd, ACCEPT_FULL);
+		refuse_connection(m, fd, REFUSE_FULL);
 	} else if (limit != 0 && memcmp(&peer, &none, sizeof peer) != 0 &&
 		   handoff_of_peer(m, peers_hash(ring_write_ring(m->ring), &peer)) >= limit &&
 		   !accept_is_proxy(m->config, &peer)) {
 		m->counters.refused_address++;
-		accept_refuse(fd, ACCEPT_ADDRESS);
+		refuse_connection(m, fd, REFUSE_ADDRESS);
 	} else if (!handoff_offer(m, fd, &peer)) {
 		m->counters.refused_connections++;
-		accept_refuse(fd, ACCEPT_FULL);
+		refuse_connection(m, fd, REFUSE_FULL);
 	}
 }
 
@@ -218,13 +180,16 @@ accept_exhausted(struct accept_listener *listener, int error)
 
 	m->counters.accept_paused++;
 	accept_rest(listener, ACCEPT_EXHAUSTED_NS);
-	if (error != EMFILE || handoff_waiting(m) > 0 || accept->reserve == -1)
+	if (accept->reserve == -1)
+		accept->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (error != EMFILE || handoff_waiting(m) > 0 || refuse_waiting(m) > 0 ||
+	    accept->reserve == -1)
 		return;
 	close(accept->reserve);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd != -1) {
 		m->counters.refused_connections++;
-		accept_refuse(fd, ACCEPT_FULL);
+		refuse_connection(m, fd, REFUSE_FULL);
 	}
 	accept->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
@@ -263,6 +228,13 @@ accept_one(struct accept_listener *listener)
 	return false;
 }
 
+/* What comes now would have to be refused, and could not be heard first. */
+static bool
+accept_is_overfull(const struct master *m)
+{
+	return handoff_total(m) >= accept_capacity(m) && !refuse_has_room(m);
+}
+
 static void
 accept_on_ready(void *context, uint32_t events)
 {
@@ -273,8 +245,13 @@ accept_on_ready(void *context, uint32_t events)
 	bool busy;
 
 	(void)events;
-	while (taken < ACCEPT_BATCH && handoff_room(m) > 0 && accept_one(listener))
+	while (taken < ACCEPT_BATCH && handoff_room(m) > 0 && !accept_is_overfull(m) &&
+	       accept_one(listener))
 		taken++;
+	if (accept_is_overfull(m)) {
+		m->counters.accept_paused++;
+		accept_rest(listener, ACCEPT_OVERFULL_NS);
+	}
 	if (handoff_room(m) == 0) {
 		m->counters.accept_paused++;
 		accept_set_room(m->accept, true);

@@ -28,9 +28,4 @@ void accept_resume(struct master *m);
 /* Closes the listeners and removes the files of Unix sockets; harmless when closed. */
 void accept_close(struct master *m);
 
-enum accept_refusal { ACCEPT_FULL, ACCEPT_ADDRESS, ACCEPT_DRAINING };
-
-/* A short answer, as far as the socket takes it at once, then close. */
-void accept_refuse(int fd, enum accept_refusal why);
-
 #endif

@@ -15,6 +15,7 @@
 #include "master/accept.h"
 #include "master/master.h"
 #include "master/orders.h"
+#include "master/refuse.h"
 #include "master/supervise.h"
 #include "shm/ring_write.h"
 
@@ -275,7 +276,7 @@ handoff_shed(struct master *m)
 	for (; h->count > 0; h->count--) {
 		struct handoff_connection *connection = &h->queue[h->first];
 
-		accept_refuse(connection->fd, ACCEPT_DRAINING);
+		refuse_connection(m, connection->fd, REFUSE_DRAINING);
 		peers_remove(&h->peers, connection->peer_hash);
 		h->first = (h->first + 1) % h->places;
 	}

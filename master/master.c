@@ -18,6 +18,7 @@
 #include "master/listener.h"
 #include "master/orders.h"
 #include "master/publish.h"
+#include "master/refuse.h"
 #include "master/signals.h"
 #include "master/supervise.h"
 #include "shm/board.h"
@@ -83,8 +84,8 @@ master_open(struct master *m)
 	m->started_unix_ms = loop_unix_ms(m->loop);
 	m->passed_publish = -1;
 	notify_open(&m->notify);
-	if (signals_open(m) == -1 || master_take_passed(m) == -1 || accept_open(m) == -1 ||
-	    master_open_ring(m) == -1 || api_start(m) == -1 ||
+	if (refuse_new(m) == -1 || signals_open(m) == -1 || master_take_passed(m) == -1 ||
+	    accept_open(m) == -1 || master_open_ring(m) == -1 || api_start(m) == -1 ||
 	    publish_start(m, m->passed_publish) == -1 || admin_start(m) == -1 ||
 	    supervise_start(m) == -1 || accept_start(m) == -1)
 		return -1;
@@ -101,6 +102,7 @@ master_close(struct master *m)
 	accept_close(m);
 	if (m->handoff != NULL)
 		handoff_shed(m);
+	refuse_free(m);
 	admin_stop(m);
 	publish_stop(m);
 	supervise_stop(m);

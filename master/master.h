@@ -25,6 +25,7 @@ struct api;
 struct board;
 struct handoff;
 struct publish;
+struct refuse;
 struct doorbell_sleeper;
 struct ring_write;
 struct seat;
@@ -75,6 +76,7 @@ struct master {
 	struct notify notify;
 
 	struct accept *accept;
+	struct refuse *refuse;
 	struct handoff *handoff;
 	struct signals *signals;
 	struct publish *publish; /* publish.h: events into the ring, the publish socket */

@@ -33,6 +33,7 @@
 #include "master/master.h"
 #include "master/orders.h"
 #include "master/publish.h"
+#include "master/refuse.h"
 #include "master/supervise.h"
 #include "shm/ring_write.h"
 
@@ -683,8 +684,9 @@ accept_refuses_beyond_its_limits_with_an_answer(void **state)
 	UNTIL(f, f->m.counters.handed_off == 4);
 	hear(f, dial(f), text, sizeof text);
 	assert_true(strncmp(text, "HTTP/1.1 503 ", 13) == 0);
-	/* A client that asks for a stream is not sent away for ever. */
+	/* A client that asks for a stream is not sent away for ever, also if it asks a moment later. */
 	fds[4] = dial(f);
+	UNTIL(f, refuse_waiting(&f->m) == 1);
 	assert_true(
 	    write(fds[4], "GET /events?channel=a HTTP/1.1\r\nAccept: text/event-stream\r\n\r\n",
 		62) == 62);
@@ -692,6 +694,7 @@ accept_refuses_beyond_its_limits_with_an_answer(void **state)
 	assert_true(strncmp(text, "HTTP/1.1 200 ", 13) == 0);
 	assert_non_null(strstr(text, "retry: "));
 	assert_int_equal(f->m.counters.refused_connections, 2);
+	assert_int_equal(refuse_waiting(&f->m), 0);
 	for (int i = 0; i < 4; i++)
 		close(fds[i]);
 }
