@@ -117,7 +117,9 @@ reap(struct worker *w)
 	for (size_t i = 0; i < n; i++)
 		dispatch(w, &events[i]);
 	/* No send was under way: what was dropped, too, can only be polls. */
-	if (io_overflowed(&w->io) || io_dropped(&w->io))
+	if (io_overflowed(&w->io))
+		w->rescan = true;
+	if (io_dropped(&w->io))
 		w->rescan = true;
 	if (w->rescan) {
 		w->rescan = false;

@@ -393,14 +393,14 @@ refuse_method(struct worker *w, uint32_t slot, const struct session_request *r, 
 	session_refuse_method(w, slot, r, allowed[methods], message);
 }
 
-/* A body that nobody reads would be taken for the next request. */
+/* A body that nobody reads would be taken for the next request, and that one may carry any Origin or none. */
 static void
-mind_body(struct slot *s, const struct http_request *http, size_t found)
+mind_body(struct slot *s, const struct http_request *http, bool read)
 {
 	const bool body = http->framing == HTTP_FRAMING_CHUNKED ||
 	    (http->framing == HTTP_FRAMING_LENGTH && http->content_length != 0);
 
-	if (body && !(found != ROUTES && routes[found].methods == METHODS_EVENTS && http->method == HTTP_POST))
+	if (body && !read)
 		s->flags &= (uint16_t)~CONN_KEEP_ALIVE;
 }
 
@@ -426,14 +426,17 @@ route(struct worker *w, uint32_t slot, const struct http_request *http)
 	struct slice rest = http->fields;
 	struct http_field field;
 	const size_t found = find_route(w, http->path);
+	bool allowed_in;
 
 	serve_ws_protocols(&handshake);
 	while (http_field_next(&rest, &field))
 		ws_handshake_field(&handshake, field.name, field.value);
 	memset(r, 0, offsetof(struct session_request, channels));
 	read_request(w, r, http, http->method == HTTP_GET ? &handshake : NULL);
-	mind_body(s, http, found);
-	if (!judge_origin(w, s, r))
+	allowed_in = judge_origin(w, s, r);
+	mind_body(s, http,
+	    allowed_in && found != ROUTES && routes[found].methods == METHODS_EVENTS && http->method == HTTP_POST);
+	if (!allowed_in)
 		refuse_origin(w, slot, r);
 	else
 		route_to(w, slot, r, found);
