@@ -323,10 +323,8 @@ conn_half_closed(struct worker *w, uint32_t slot)
 		return;
 	case CONN_HEAD:
 	case CONN_BODY:
-		if (deliver_pending(w, s) != 0) {
-			conn_finish(w, slot);
-			return;
-		}
+		if (deliver_pending(w, s) != 0)
+			return; /* session_resume reads what came before the end, and finds the end behind it */
 		break;
 	case CONN_LIVE:
 	case CONN_LINGER:
@@ -401,11 +399,27 @@ conn_rescan(struct worker *w)
 
 /* ---- deadlines --------------------------------------------------------------------------------- */
 
+/* A long answer over a slow line is neither idle nor stuck while the socket takes some of it now and then. */
+static bool
+output_moves(struct worker *w, uint32_t slot)
+{
+	const struct slot *s = worker_slot(w, slot);
+	const uint32_t quiet_ms = (uint32_t)timer_since(w, s->last_out) * TIMER_TICK_MS;
+
+	if ((s->state != CONN_HEAD && (s->flags & CONN_CLOSE_AFTER) == 0) || deliver_pending(w, s) == 0 ||
+	    quiet_ms >= STUCK_MS)
+		return false;
+	timer_set(w, slot, STUCK_MS - quiet_ms);
+	return true;
+}
+
 void
 conn_due(struct worker *w, uint32_t slot)
 {
 	struct slot *s = worker_slot(w, slot);
 
+	if (output_moves(w, slot))
+		return;
 	if ((s->flags & CONN_CLOSE_AFTER) != 0) {
 		conn_close(w, slot, BOARD_CLOSED_SLOW);
 		return;
@@ -429,6 +443,7 @@ conn_due(struct worker *w, uint32_t slot)
 		conn_close(w, slot, BOARD_CLOSED_DONE);
 		return;
 	case CONN_ANSWER:
+		s->flags &= (uint16_t)~CONN_KEEP_ALIVE; /* an answer that comes after all must not meet the next request */
 		session_refuse(w, slot, ERROR_OVERLOADED, "the publish was not answered in time");
 		return;
 	case CONN_FREE:

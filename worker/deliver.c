@@ -424,7 +424,8 @@ serve(struct worker *w, uint32_t slot)
 	/* A tail goes between frames, never into one. */
 	if (x != NULL && x->tail.len != 0 && s->offset == 0)
 		deliver_tail(w, slot);
-	else if (s->state == CONN_CATCHUP)
+	/* What a client says is not put off until it has caught up: it may never. */
+	else if (s->state == CONN_CATCHUP && ((s->flags & CONN_INPUT_WAITS) == 0 || !conn_reads(w, slot)))
 		replay_serve(w, slot);
 	else
 		session_resume(w, slot);

@@ -430,7 +430,10 @@ become_live(struct worker *w, uint32_t slot, uint64_t bound)
 	conn_set_state(w, slot, CONN_LIVE);
 	extra_subs_close(w, s);
 	extra_trim(w, s);
-	conn_arm(w, slot);
+	if ((s->flags & CONN_INPUT_WAITS) != 0)
+		deliver_ready(w, slot); /* nothing else would have it read */
+	else
+		conn_arm(w, slot);
 }
 
 static void

@@ -469,16 +469,15 @@ session_resume(struct worker *w, uint32_t slot)
 
 		if (kept != 0)
 			feed(w, slot, w->input.bytes, kept, seen);
-		if (s->state == CONN_HEAD && (s->flags & CONN_HALF_CLOSED) != 0 && deliver_pending(w, s) == 0) {
-			conn_close(w, slot, BOARD_CLOSED_CLIENT);
-			return;
-		}
 	}
 	if (s->state == CONN_CLOSED || s->state == CONN_LINGER)
 		return;
-	if ((s->flags & CONN_INPUT_WAITS) != 0 && conn_reads(w, slot)) {
+	/* Of a client that has ended its side the rest is read, too: requests may lie before the end. */
+	if ((s->flags & (CONN_INPUT_WAITS | CONN_HALF_CLOSED)) != 0 && conn_reads(w, slot)) {
 		s->flags &= (uint16_t)~CONN_INPUT_WAITS;
 		session_input(w, slot);
+		if (s->state == CONN_CATCHUP)
+			deliver_ready(w, slot);
 		return;
 	}
 	extra_trim(w, s);
