@@ -13,7 +13,7 @@ shift
 cc=${CC:-gcc}
 work=$(mktemp -d "$out/mutants.XXXXXX") || exit 2
 trap 'rm -rf "$work"' EXIT
-flags=(-std=c17 -D_GNU_SOURCE -I. -g -O2 -w)
+flags=(-std=c17 -D_GNU_SOURCE -I. -O1 -w)
 number=0 failed=0
 
 tell() {
@@ -44,7 +44,7 @@ object() {
 
 # link TEST DIR: a test program with the objects in DIR before the rest of shm.
 link() {
-	local test=$1 dir=$2 seam=()
+	local test=$1 dir=$2 seam seams=()
 
 	case $test in
 	ring_adopt)
@@ -52,7 +52,6 @@ link() {
 			[[ -e $dir/seam/${seam##*/} ]] || seams+=("$seam")
 		done
 		"$cc" -o "$dir/$test" "$work/$test.o" "$dir"/seam/*.o "${seams[@]}"
-		seams=()
 		;;
 	*_test) "$cc" -o "$dir/$test" "$work/$test.o" "$dir"/*.o "$work/libshm.a" -lcmocka ;;
 	*) "$cc" -o "$dir/$test" "$work/$test.o" "$dir"/*.o "$work/libshm.a" -lpthread ;;
@@ -62,7 +61,7 @@ link() {
 run() {
 	local seconds=$1 arguments=()
 
-	[[ $2 != */ring_stress ]] || arguments=(4)
+	[[ $2 != */ring_stress ]] || arguments=(2)
 	timeout "$seconds" "$2" "${arguments[@]}" >"$2.log" 2>&1
 }
 
@@ -98,7 +97,7 @@ unbroken() {
 }
 
 mutant() {
-	local script=$1 name file tests test dir
+	local script=$1 name file tests test dir source object extra
 
 	name=$(basename "$script" .sed)
 	file=$(sed -n 's/^# file: //p' "$script")
@@ -110,13 +109,16 @@ mutant() {
 		tell "not ok" "$name # the script changes nothing in $file"
 		return
 	fi
-	if ! object "$dir/$(basename "$file")" "$dir/$(basename "$file" .c).o" ||
-		! object "$dir/$(basename "$file")" "$dir/seam/$(basename "$file" .c).o" -include tests/stress/seam.h; then
-		tell "not ok" "$name # does not compile"
-		return
-	fi
 	for test in $tests; do
-		if link "$test" "$dir" && ! run 60 "$dir/$test"; then
+		source=$dir/$(basename "$file")
+		object="$dir/$(basename "$file" .c).o"
+		extra=()
+		[[ $test != ring_adopt ]] || object=$dir/seam/${object##*/} extra=(-include tests/stress/seam.h)
+		if ! object "$source" "$object" "${extra[@]}" || ! link "$test" "$dir"; then
+			tell "not ok" "$name # does not compile"
+			return
+		fi
+		if ! run 60 "$dir/$test"; then
 			tell ok "$name # noticed by $test"
 			rm -rf "$dir"
 			return

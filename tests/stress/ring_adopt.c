@@ -3,7 +3,11 @@
  *
  * The writer's sources are compiled with seam.h, so that seam_stored runs after each of their stores. It copies the
  * segment as it is at that moment, adopts the copy, and compares with the oracle: the batch is there whole or not at
- * all, every link, verdict and key is right, and the ring goes on.
+ * all, every link, verdict and key is right, and the ring goes on. A reader looks at the live ring there, too.
+ *
+ * The other way round, seam_loading runs before each load of a reader: at one of them, drawn by lot, the writer gets
+ * to work, from one event to more than a lap. What the reader then answers must be true. All in one thread: so these
+ * are the races that tests/stress meets by chance, met for certain.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -16,8 +20,10 @@
 
 #ifdef SANITIZED
 #define EVENTS 12
+#define SEARCHES 1500
 #else
-#define EVENTS 60
+#define EVENTS 40
+#define SEARCHES 12000
 #endif
 
 /* The seam has no argument of its own: the one place where a test needs a global. */
@@ -28,6 +34,7 @@ static struct {
 	int forgetting; /* channel, -1 = none */
 	bool armed;
 	unsigned long stores;
+	unsigned loads_left; /* until the writer works; 0 = it does not */
 	const char *failed;
 } seam;
 
@@ -100,6 +107,22 @@ adopt_here(void)
 	oracle_free(&o);
 }
 
+/* A published event is what it was, or counts as lapped: at every moment. */
+static void
+look_at_everything(struct oracle *o, const struct ring *r)
+{
+	static _Alignas(8) unsigned char buffer[1 << 14];
+	struct record record;
+
+	for (size_t i = 0; i < o->count && o->events[i].committed; i++) {
+		enum ring_result result =
+		    ring_read_copy(r, o->events[i].position, buffer, sizeof buffer, &record);
+
+		ORACLE_EXPECT(o, result == RING_OK || result == RING_LAPPED);
+		ORACLE_EXPECT(o, result != RING_OK || record.id == o->events[i].id);
+	}
+}
+
 void
 seam_stored(void)
 {
@@ -107,6 +130,7 @@ seam_stored(void)
 		return;
 	seam.armed = false;
 	seam.stores++;
+	look_at_everything(seam.oracle, ring_write_ring(seam.writer));
 	adopt_here();
 	seam.armed = true;
 }
@@ -148,6 +172,118 @@ run(unsigned number, unsigned long seed, uint32_t data_max, unsigned batch_max)
 	ring_write_close(seam.writer);
 }
 
+/* ---- the writer works in the middle of a search --------------------------------------------------- */
+
+static void
+work(struct oracle *o)
+{
+	static const unsigned batches[] = {1, 1, 1, 2, 3, 8, 120, 400};
+	unsigned count = batches[oracle_random(o, 8)];
+
+	for (unsigned i = 0; i < count; i++) {
+		oracle_step(o, seam.writer, seam.now_ms, 250);
+		if (oracle_random(o, 3) != 0)
+			continue;
+		ring_write_commit(seam.writer);
+		oracle_commit(o);
+	}
+	if (count < 100 && oracle_random(o, 4) == 0)
+		return; /* in the middle of a batch */
+	ring_write_commit(seam.writer);
+	oracle_commit(o);
+}
+
+void
+seam_loading(void)
+{
+	if (seam.loads_left == 0 || --seam.loads_left != 0)
+		return;
+	work(seam.oracle);
+}
+
+/* The oracle need not know more than the ring can hold, and the cursors that are asked for. */
+static void
+shorten(struct oracle *o)
+{
+	if (o->count < 6000)
+		return;
+	memmove(o->events, o->events + o->count - 3000, 3000 * sizeof *o->events);
+	o->count = 3000;
+}
+
+/* Events of the channel in (after, before), among the published ones. */
+static bool
+any_between(const struct oracle *o, unsigned channel, uint64_t after, uint64_t before)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		if (o->events[i].committed && (o->events[i].channels >> channel & 1) && o->events[i].id > after &&
+		    o->events[i].id < before)
+			return true;
+	}
+	return false;
+}
+
+static void
+search_while_it_works(struct oracle *o, const struct ring *r)
+{
+	/* Of the busier channels: for one that lost its entry a gap is told when in doubt. */
+	unsigned channel = (unsigned)oracle_random(o, 3);
+	uint64_t cursor = o->events[o->count - 1 - oracle_random(o, 60) * oracle_random(o, 8)].id;
+	const char *name = oracle_names[channel];
+	static _Alignas(8) unsigned char buffer[1 << 14];
+	struct record record;
+	enum ring_result result;
+	struct ring_seek s;
+
+	cursor = cursor > o->settled ? o->settled : cursor;
+	seam.loads_left = 1 + (unsigned)oracle_random(o, oracle_random(o, 2) ? 60 : 400);
+	ring_seek_after(&s, r, name, strlen(name), cursor);
+	while ((result = ring_seek_step(&s, 20)) == RING_MORE)
+		;
+	ORACLE_EXPECT(o, result == RING_OK || result == RING_NONE);
+	if (result == RING_NONE) {
+		ORACLE_EXPECT(o, s.gap || !any_between(o, channel, cursor, s.resume_at + 1));
+	} else {
+		ORACLE_EXPECT(o, s.id > cursor && s.id <= o->settled);
+		ORACLE_EXPECT(o, s.gap || !any_between(o, channel, cursor, s.id));
+		/* No false alarm, where the record has one before it in its channel and so knows exactly. */
+		ORACLE_EXPECT(o, !s.gap || s.back == 0 || any_between(o, channel, cursor, s.id));
+		result = ring_read_copy(r, s.position, buffer, sizeof buffer, &record);
+		ORACLE_EXPECT(o, result == RING_LAPPED || (result == RING_OK && record.id == s.id));
+	}
+	seam.loads_left = 0;
+}
+
+static void
+run_searches(unsigned number, unsigned long seed)
+{
+	struct oracle o;
+
+	if (ring_write_create(&seam.writer, LIMIT_RING_BYTES_MIN, ORACLE_BIRTH_MS) != SEGMENT_OK)
+		abort();
+	oracle_init(&o, LIMIT_RING_BYTES_MIN, seed);
+	seam.oracle = &o;
+	seam.now_ms = ORACLE_BIRTH_MS;
+	seam.forgetting = -1;
+	for (unsigned i = 0; i < 2000; i++) {
+		oracle_step(&o, seam.writer, seam.now_ms, 250);
+		ring_write_commit(seam.writer);
+		oracle_commit(&o);
+	}
+	for (unsigned i = 0; i < SEARCHES && o.failed == NULL; i++) {
+		seam.now_ms++;
+		search_while_it_works(&o, ring_write_ring(seam.writer));
+		shorten(&o);
+	}
+	seam.failed = o.failed;
+	if (seam.failed != NULL)
+		printf("# %s\n", seam.failed);
+	printf("%s %u - ring_answers_the_truth_while_the_writer_works searches=%u\n",
+	    seam.failed == NULL ? "ok" : "not ok", number, SEARCHES);
+	oracle_free(&o);
+	ring_write_close(seam.writer);
+}
+
 int
 main(void)
 {
@@ -157,6 +293,8 @@ main(void)
 	failed = seam.failed;
 	run(2, 12, 400, 1);
 	failed = failed != NULL ? failed : seam.failed;
-	printf("1..2\n");
+	run_searches(3, 13);
+	failed = failed != NULL ? failed : seam.failed;
+	printf("1..3\n");
 	return failed != NULL;
 }

@@ -189,7 +189,7 @@ ring_batch_that_fits_enters_whole(void **state)
 	static char big[SIZE];
 	struct record_slice name = text("a");
 	struct ring_write_event e = {.channels = &name, .channels_count = 1, .now_ms = NOW};
-	uint64_t id;
+	uint64_t id, pending = 0;
 
 	(void)state;
 	/* From every place in the log: also where the batch has to go round its end. */
@@ -211,8 +211,9 @@ ring_batch_that_fits_enters_whole(void **state)
 	assert_false(ring_write_fits(w, SIZE / 2 + 8, 100));
 	assert_false(ring_write_fits(w, 100, SIZE / 4 + 8));
 	while (ring_write_append(w, &e, &id) == RING_OK)
-		;
+		pending += ring_write_size(w, &e);
 	assert_int_equal(ring_write_append(w, &e, &id), RING_TOO_LARGE);
+	assert_true(pending <= SIZE / 2);
 	ring_write_close(w);
 }
 
@@ -370,6 +371,35 @@ ring_tells_a_gap_to_evicted_channels(void **state)
 			fail();
 	}
 	assert_true(gaps > 0 && found > 0);
+	ring_write_close(w);
+}
+
+/* Nothing was lapped yet: so what tells the loss can only be the eviction itself. */
+static void
+ring_remembers_the_id_of_what_it_evicted(void **state)
+{
+	enum { CHANNELS = 500 };
+	struct ring_write *w = ring_new();
+	struct ring *r = ring_write_ring(w);
+	uint64_t ids[CHANNELS];
+	struct ring_counts counts;
+	char name[16];
+
+	(void)state;
+	for (int c = 0; c < CHANNELS; c++) {
+		snprintf(name, sizeof name, "%d", c);
+		ids[c] = publish(w, name, "");
+	}
+	ring_counts(r, &counts);
+	assert_int_equal(counts.lapped, 0);
+	assert_true(counts.evicted > 0);
+	for (int c = 0; c < CHANNELS; c++) {
+		struct ring_seek s;
+
+		snprintf(name, sizeof name, "%d", c);
+		if (seek(r, name, ids[c] - 1, &s) == RING_NONE)
+			assert_true(s.gap);
+	}
 	ring_write_close(w);
 }
 
@@ -588,6 +618,7 @@ main(void)
 	    cmocka_unit_test(ring_gap_is_told_exactly_after_lapping),
 	    cmocka_unit_test(ring_forgets_a_channel_and_says_so),
 	    cmocka_unit_test(ring_tells_a_gap_to_evicted_channels),
+	    cmocka_unit_test(ring_remembers_the_id_of_what_it_evicted),
 	    cmocka_unit_test(ring_follows_a_channel_until_its_entry_is_evicted),
 	    cmocka_unit_test(ring_lists_channels),
 	    cmocka_unit_test(ring_notices_every_damaged_bit),
