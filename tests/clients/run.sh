@@ -1,0 +1,22 @@
+#!/bin/sh
+# Real clients against a real server: npm's eventsource and ws, Node's fetch, curl. Skips where Node, npm or curl is missing.
+set -u
+cd "$(dirname "$0")" || exit 1
+
+skip() {
+	echo "1..0 # SKIP $1"
+	exit 0
+}
+command -v node >/dev/null 2>&1 || skip "node is not installed"
+command -v npm >/dev/null 2>&1 || skip "npm is not installed"
+command -v curl >/dev/null 2>&1 || skip "curl is not installed"
+[ "$(node -p 'parseInt(process.versions.node, 10) >= 18')" = true ] || skip "node $(node --version) is older than 18"
+if [ ! -d node_modules/ws ] || [ ! -d node_modules/eventsource ]; then
+	npm ci --no-audit --no-fund --ignore-scripts >/dev/null 2>&1 || skip "npm ci failed: is the npm registry reachable?"
+fi
+failed=0
+for script in payloads sse ws poll origin curl; do
+	echo "# $script"
+	node "$script.mjs" || failed=1
+done
+exit "$failed"
