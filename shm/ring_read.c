@@ -17,6 +17,15 @@ ring_read_tail(const struct ring *r)
 	return atomic_load_explicit(&r->words->tail, memory_order_acquire);
 }
 
+bool
+ring_read_now(const struct ring *r, uint64_t *position, uint64_t *id)
+{
+	/* What is settled lies below the tail; what lies below the tail was issued. Both pair with ring_write_commit. */
+	*id = ring_last_id(r);
+	*position = ring_read_tail(r);
+	return atomic_load_explicit(&r->words->issued_id, memory_order_acquire) == *id;
+}
+
 uint64_t
 ring_read_oldest(const struct ring *r)
 {

@@ -13,6 +13,12 @@
 /* End of what is published (acquire): everything below it may be read. Also the position of "now". */
 uint64_t ring_read_tail(const struct ring *r);
 
+/*
+ * Where a reader that wants only news begins: every record before *position has an id up to *id, and none from there on. False: the
+ * writer is in the middle of a commit (some nanoseconds, unless it was preempted or died there): ask again later.
+ */
+bool ring_read_now(const struct ring *r, uint64_t *position, uint64_t *id);
+
 /* Position of the oldest record kept (or the tail): where a reader that wants everything, or was lapped, begins. */
 uint64_t ring_read_oldest(const struct ring *r);
 

@@ -27,7 +27,8 @@ struct channel {
 	uint32_t *first;  /* members 0..CHANNEL_CHUNK-1, or as many as there is room for */
 	uint32_t **more;  /* chunks of CHANNEL_CHUNK each */
 	struct wave *waves[CHANNEL_WAVES];
-	uint64_t cut_id;  /* the waves end at this id: who needs more reads the ring himself; 0: they are whole */
+	uint64_t cut_from, cut_to; /* the waves lack what lies in (from, to]: who needs it reads the ring himself; to 0: nothing */
+	uint64_t pass_cut; /* cut_to when the pass began: everybody is told of it */
 	uint64_t floor;   /* when the pass began, frames up to this id were there */
 	uint64_t pass_news; /* the first id of what this pass is about; 0: no pass */
 	uint64_t next_news; /* the first id that came since it began; 0: none */
@@ -41,7 +42,6 @@ struct channel {
 	uint8_t name_len;
 	uint8_t lag; /* enum rule_lag */
 	bool in_round;
-	bool pass_cuts; /* the waves were cut before the pass began: it tells everybody */
 };
 
 struct channels {

@@ -64,7 +64,7 @@ static void
 pass_begin(struct channel *c)
 {
 	c->pass_left = c->member_count;
-	c->pass_cuts = c->cut_id != 0;
+	c->pass_cut = c->cut_to;
 	c->floor = newest_frame(c);
 	c->pass_news = c->next_news;
 	c->next_news = 0;
@@ -82,18 +82,28 @@ fanout_news(struct worker *w, struct channel *c, uint64_t id)
 	c->pass_news = 0;
 }
 
-void
-fanout_cut(struct worker *w, struct channel *c, uint64_t id)
-{
-	if (c->cut_id == 0)
-		c->cut_id = id;
-	fanout_news(w, c, id + 1);
-}
-
 static uint64_t
 least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+void
+fanout_cut(struct worker *w, struct channel *c, uint64_t from, uint64_t to)
+{
+	assert(w->deliver.flight_count == 0); /* a queued send would refer to what is cleared */
+	fanout_news(w, c, from + 1);
+	for (uint32_t i = 0; i < CHANNEL_WAVES; i++) {
+		struct wave *v = c->waves[i];
+
+		if (v == NULL || v->count == 0)
+			continue;
+		from = least(from, v->frames[0].id - 1);
+		wave_clear(w, v);
+	}
+	if (c->cut_to == 0)
+		c->cut_from = from;
+	c->cut_to = to;
 }
 
 /* Up to which id one of its channels has nothing for the connection that it did not get. */
@@ -104,8 +114,8 @@ settled_in(const struct channel *c, const struct slot *s, uint64_t read_id)
 
 	if (!c->in_round)
 		return settled;
-	if (c->cut_id != 0)
-		settled = least(settled, c->cut_id);
+	if (s->cursor < c->cut_to)
+		settled = least(settled, c->cut_from);
 	if (s->dialect < DIALECTS_WAVED) {
 		const struct wave *v = c->waves[s->dialect - 1];
 		const uint32_t first = v == NULL ? 0 : wave_find(v, s->cursor);
@@ -216,7 +226,7 @@ send_merged(struct worker *w, uint32_t slot, const struct extra *x)
 		const struct channel *c = channel_at(w, sub->channel);
 		const uint64_t cursor = sub->since > s->cursor ? sub->since : s->cursor;
 
-		if (c->cut_id != 0 || from_count == LIMIT_IO_VECTORS)
+		if (cursor < c->cut_to || from_count == LIMIT_IO_VECTORS)
 			return false;
 		from[from_count] = missing(c, s->dialect, cursor);
 		if (from[from_count].count != 0)
@@ -234,11 +244,14 @@ static bool
 send_single(struct worker *w, uint32_t slot, const struct channel *c)
 {
 	const struct slot *s = worker_slot(w, slot);
-	const struct run run = missing(c, s->dialect, s->cursor);
+	struct run run;
 
+	if (s->cursor < c->cut_to)
+		return false;
+	run = missing(c, s->dialect, s->cursor);
 	if (run.count != 0)
 		deliver_frames(w, slot, &run, 1, 0, run.wave->frames[run.wave->count - 1].id);
-	return c->cut_id == 0;
+	return true;
 }
 
 /* Sends a live connection what its waves hold. False: it must read the ring by itself. */
@@ -291,16 +304,13 @@ visit(struct worker *w, struct channel *c, uint32_t slot)
 static bool
 pass_end(struct worker *w, struct channel *c)
 {
-	bool more = c->cut_id != 0; /* cut while the pass was under way: those visited before do not know */
+	bool more = c->cut_to != c->pass_cut; /* cut while the pass was under way: those visited before do not know */
 
 	deliver_flush(w); /* no send may refer to what is dropped now */
-	if (c->pass_cuts) {
-		for (uint32_t i = 0; i < CHANNEL_WAVES; i++)
-			if (c->waves[i] != NULL)
-				wave_clear(w, c->waves[i]);
-		c->cut_id = 0;
-		return false;
-	}
+	if (!more)
+		c->cut_to = 0;
+	else if (c->cut_from < c->pass_cut)
+		c->cut_from = c->pass_cut;
 	for (uint32_t i = 0; i < CHANNEL_WAVES; i++) {
 		if (c->waves[i] == NULL)
 			continue;

@@ -18,8 +18,11 @@ struct channel;
 /* The channel has something new, from this id on. */
 void fanout_news(struct worker *w, struct channel *c, uint64_t id);
 
-/* Its waves end at this id and cannot be carried on: members that need more read the ring by themselves. */
-void fanout_cut(struct worker *w, struct channel *c, uint64_t id);
+/*
+ * What lies in (from, to] did not get into its waves: they begin anew behind it. Members that stand before it read the ring by
+ * themselves until they are past it. No send may be queued.
+ */
+void fanout_cut(struct worker *w, struct channel *c, uint64_t from, uint64_t to);
 
 /*
  * Moves the cursor of a live or held connection up to what it certainly lacks nothing of. While a channel is quiet cursors stay where

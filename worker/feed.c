@@ -12,12 +12,16 @@
 #define FEED_RECORDS 2048        /* a turn */
 #define FEED_BYTES (4u << 20)    /* copied a turn */
 
-void
+bool
 feed_start(struct worker *w)
 {
-	/* Id first: what is published between the two is read twice over, never missed. */
-	w->read_id = ring_last_id(&w->ring);
-	w->read_position = ring_read_tail(&w->ring);
+	uint64_t position, id;
+
+	if (!ring_read_now(&w->ring, &position, &id))
+		return false;
+	w->read_position = position;
+	w->read_id = id;
+	return true;
 }
 
 static void
@@ -34,12 +38,13 @@ feed_lapped(struct worker *w)
 {
 	const uint64_t before = w->read_id;
 
+	if (!feed_start(w))
+		return; /* found lapped again in the next turn */
 	board_add(&w->board, BOARD_LAPPED, 1);
 	log_line(LOG_WARNING, "event=lapped read_id=%llu", (unsigned long long)before);
-	feed_start(w);
 	for (uint32_t i = 1; i < w->channels.index_count; i++)
 		if (w->channels.by_index[i] != NULL)
-			fanout_cut(w, w->channels.by_index[i], before);
+			fanout_cut(w, w->channels.by_index[i], before, w->read_id);
 }
 
 /* The channel of a record's i-th link, if it has members here. */
@@ -80,8 +85,6 @@ render(struct worker *w, struct channel *c, const struct record *record, uint32_
 	struct event event;
 
 	fanout_news(w, c, record->id);
-	if (c->cut_id != 0)
-		return;
 	wave_event(&event, record);
 	for (uint8_t dialect = 1; dialect < DIALECTS_WAVED; dialect++) {
 		struct wave *v;
@@ -90,7 +93,7 @@ render(struct worker *w, struct channel *c, const struct record *record, uint32_
 			continue;
 		v = wave_of(c, dialect);
 		if (v == NULL || !wave_add(w, v, dialect, &event, channel_name(c), &frame)) {
-			fanout_cut(w, c, before);
+			fanout_cut(w, c, before, record->id);
 			return;
 		}
 	}
@@ -128,7 +131,7 @@ take(struct worker *w, struct record *record)
 		if (result == RING_OK)
 			render(w, c, record, i, before);
 		else
-			fanout_cut(w, c, before);
+			fanout_cut(w, c, before, record->id);
 	}
 	return RING_OK;
 }

@@ -9,8 +9,8 @@
 
 struct worker;
 
-/* Begins to read at the newest record. */
-void feed_start(struct worker *w);
+/* Begins to read at the newest record. False: not at this moment; try again. */
+bool feed_start(struct worker *w);
 
 /* Reads a bounded number of records. True: there are more. */
 bool feed_read(struct worker *w);

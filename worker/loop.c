@@ -22,6 +22,7 @@
 #define SERVES_A_TURN 256
 #define TIMERS_A_TURN 512
 #define DRAINS_A_TURN 256
+#define START_TRIES 1000 /* a millisecond each */
 #define RECORD_BYTES (64u << 10) /* to begin with; an event may need more */
 
 uint32_t
@@ -248,7 +249,14 @@ loop_start(struct worker *w)
 	read_clocks(w);
 	w->random = w->now_ns ^ (uint64_t)getpid() << 32 ^ 0x9e3779b97f4a7c15;
 	timer_start(&w->timer, w->now_ns);
-	feed_start(w);
+	/* A writer that died in the middle leaves it to its successor; then we are started again. */
+	for (int tries = 0; !feed_start(w); tries++) {
+		if (tries == START_TRIES) {
+			log_line(LOG_ERR, "event=start_failed reason=\"the ring's writer stands still in a commit\"");
+			return false;
+		}
+		usleep(1000);
+	}
 	watch_control(w);
 	watch_doorbell(w);
 	w->control_waits = true;
