@@ -471,19 +471,22 @@ conn_channel(struct worker *w, const struct slot *s, uint32_t i)
 	return s->channel != CHANNEL_NONE ? s->channel : extra_of(w, s)->subs[i].channel;
 }
 
+void
+conn_decide_now(struct worker *w, struct cursor *after)
+{
+	const uint64_t last = ring_last_id(&w->ring);
+
+	if (after->kind == CURSOR_NOW)
+		after->id = last > w->read_id ? last : w->read_id;
+}
+
 /* Where a new subscription begins. */
 static bool
 place_sub(struct worker *w, struct sub *sub, const struct cursor *after)
 {
-	uint64_t now = ring_last_id(&w->ring);
-
-	if (now < w->read_id)
-		now = w->read_id;
 	sub->phase = SUB_CURRENT;
 	switch (after->kind) {
 	case CURSOR_NOW:
-		sub->cursor = now;
-		break;
 	case CURSOR_ID:
 		sub->cursor = after->id;
 		break;

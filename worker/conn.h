@@ -66,7 +66,13 @@ void conn_rescan(struct worker *w);
 /* What a connection may be refused. */
 enum conn_refusal { CONN_SUBSCRIBED, CONN_ALREADY, CONN_FORBIDDEN, CONN_TOO_MANY, CONN_NO_MEMORY };
 
-/* Subscribes, from the cursor on. The connection must then go through replay_start. */
+/*
+ * "From now on" becomes a cursor. Once a request: the channels that it names, and the cursor that its client is told, must be at one
+ * place, though the ring goes on meanwhile.
+ */
+void conn_decide_now(struct worker *w, struct cursor *after);
+
+/* Subscribes, from the cursor on, which is decided. The connection must then go through replay_start. */
 enum conn_refusal conn_subscribe(struct worker *w, uint32_t slot, struct slice channel, const struct cursor *after);
 
 /* False: it was not subscribed. */

@@ -171,6 +171,7 @@ extra_subs_open(struct worker *w, struct slot *s)
 		return false;
 	sub->channel = s->channel;
 	sub->member = s->member;
+	sub->since = w->sinces[s - w->slots.table];
 	s->channel = CHANNEL_NONE;
 	return true;
 }
@@ -184,6 +185,7 @@ extra_subs_close(struct worker *w, struct slot *s)
 		return;
 	s->channel = x->subs[0].channel;
 	s->member = x->subs[0].member;
+	w->sinces[s - w->slots.table] = x->subs[0].since;
 	extra_sub_remove(w, s, &x->subs[0]);
 }
 

@@ -28,7 +28,7 @@ struct sub {
 	uint64_t cursor; /* everything of this channel up to here was delivered; while catching up */
 	uint64_t position, id; /* hint: the last record delivered; 0: none */
 	uint64_t next_position, next_id;
-	uint64_t gap_after, gap_at; /* a gap that is still to be told, when gap */
+	uint64_t gap_after, gap_at; /* the last gap, (after, at]: nothing in it was delivered. Still to be told when gap */
 	struct ring_seek *seek;
 	uint32_t channel;
 	uint32_t member;

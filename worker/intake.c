@@ -378,10 +378,12 @@ attach(struct worker *w, const int *fds, const struct order_start *m)
 	w->slot_max = m->max_connections;
 	w->births_s = mmap(NULL, ((size_t)w->slots.head->max + 1) * sizeof *w->births_s, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	w->sinces = mmap(NULL, ((size_t)w->slots.head->max + 1) * sizeof *w->sinces, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	w->closed = mmap(NULL, ((size_t)w->slots.head->max + 1) * sizeof *w->closed, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	w->closed_hashes = calloc(ORDER_CLOSED_MAX, sizeof *w->closed_hashes);
-	return w->births_s != MAP_FAILED && w->closed != MAP_FAILED && w->closed_hashes != NULL;
+	return w->births_s != MAP_FAILED && w->sinces != MAP_FAILED && w->closed != MAP_FAILED && w->closed_hashes != NULL;
 }
 
 bool

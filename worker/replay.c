@@ -205,7 +205,7 @@ shown_as(struct worker *w, const struct slot *s, const struct record *record)
 		    channel_find(w, record->channels[i].hash, slice_of(name->bytes, name->len));
 		const struct sub *sub = c == NULL ? NULL : extra_sub(w, s, c->index);
 
-		if (sub == NULL || sub->since >= record->id)
+		if (sub == NULL || sub->since >= record->id || (sub->gap_after < record->id && record->id <= sub->gap_at))
 			continue;
 		if (sub->cursor >= record->id)
 			return -1;

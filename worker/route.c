@@ -181,6 +181,7 @@ read_request(struct worker *w, struct session_request *r, const struct http_requ
 	if (r->wait_s > w->settings.now.max_wait_s)
 		r->wait_s = w->settings.now.max_wait_s;
 	choose_cursor(r);
+	conn_decide_now(w, &r->after);
 }
 
 /* ---- origins ----------------------------------------------------------------------------------- */

@@ -237,17 +237,19 @@ op_subscribe(struct worker *w, uint32_t slot, const struct op *op)
 {
 	struct slot *s = worker_slot(w, slot);
 	const uint64_t cursor = cursor_of(w, slot);
+	struct cursor after = op->after;
 	enum conn_refusal refusal;
 	const char *message;
 
+	conn_decide_now(w, &after);
 	/* Its places are needed to merge the new channel in. */
 	if (s->state == CONN_LIVE && !replay_from_live(w, slot))
 		return;
-	refusal = conn_subscribe(w, slot, op->channel, &op->after);
+	refusal = conn_subscribe(w, slot, op->channel, &after);
 	if (refusal == CONN_ALREADY) {
 		SAY(w, slot, control_subscribed(&json, op->channel, cursor, op->ref));
 	} else if (refusal == CONN_SUBSCRIBED) {
-		SAY(w, slot, control_subscribed(&json, op->channel, session_cursor_shown(w, &op->after), op->ref));
+		SAY(w, slot, control_subscribed(&json, op->channel, session_cursor_shown(w, &after), op->ref));
 		s->flags |= CONN_WANTS_LIVE;
 	} else {
 		const enum error_code code = session_subscribe_error((int)refusal, &message);

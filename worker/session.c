@@ -187,7 +187,7 @@ session_cursor_shown(struct worker *w, const struct cursor *after)
 
 	switch (after->kind) {
 	case CURSOR_NOW:
-		return now;
+		return after->id;
 	case CURSOR_ID:
 	case CURSOR_TIME:
 		return after->id <= now ? after->id : 0;

@@ -116,6 +116,7 @@ struct worker {
 	struct extras extras;
 	struct timer timer;
 	uint32_t *births_s; /* by slot: when it was accepted, seconds of the monotonic clock */
+	uint64_t *sinces;   /* by slot: where its only subscription began (sub.since), while that is in the slot */
 
 	/* The turn. */
 	uint64_t now_ns; /* monotonic, read once a turn */
