@@ -252,7 +252,7 @@ add_event(struct worker *w, const struct slot *s, struct sub *sub, struct replay
 		ring_is_corrupt(w, sub->next_position);
 		return false;
 	case RING_NO_MEMORY:
-		board_add(&w->board, BOARD_SHED_MEMORY, 1);
+		run->starved = run->wave.count == 0;
 		return false;
 	case RING_LAPPED:
 	case RING_NONE:
@@ -274,8 +274,11 @@ add_event(struct worker *w, const struct slot *s, struct sub *sub, struct replay
 		return true;
 	wave_event(&event, &record);
 	frame = (struct frame){.id = record.id, .position = record.position, .order = (uint32_t)shown};
-	return wave_add(w, &run->wave, s->dialect, &event,
-	    slice_of(record.channels[shown].name.bytes, record.channels[shown].name.len), &frame);
+	if (wave_add(w, &run->wave, s->dialect, &event,
+	        slice_of(record.channels[shown].name.bytes, record.channels[shown].name.len), &frame))
+		return true;
+	run->starved = run->wave.count == 0; /* else the wave may be full */
+	return false;
 }
 
 static void
@@ -284,7 +287,7 @@ build(struct worker *w, const struct slot *s, struct extra *x, struct replay_run
 {
 	struct sub *sub;
 
-	run->whole = false;
+	run->whole = run->starved = false;
 	run->reached = 0;
 	while ((sub = next_sub(x, bound)) != NULL) {
 		const uint64_t id = sub->next_id;
@@ -295,8 +298,7 @@ build(struct worker *w, const struct slot *s, struct extra *x, struct replay_run
 			return;
 		/* An answer has a largest size; what made it too large goes with the next one. */
 		if (conn_is_poll(s) && run->wave.count > 1 && run->wave.bytes.len > bytes_max) {
-			run->wave.count--;
-			run->wave.bytes.len = run->wave.frames[run->wave.count - 1].end;
+			wave_drop_last(w, &run->wave);
 			return;
 		}
 		run->reached = id;
@@ -350,8 +352,8 @@ share(struct worker *w, struct replay_run *run, const struct slot *s, const stru
 	run->id = sub->id;
 	run->next_position = sub->phase == SUB_AT ? sub->next_position : 0;
 	run->next_id = sub->next_id;
-	/* One that lost its place is not to be copied. */
-	run->shared = sub->phase == SUB_AT || sub->position != 0;
+	/* One that lost its place, or that there was no memory for, is not to be copied. */
+	run->shared = !run->starved && (sub->phase == SUB_AT || sub->position != 0);
 }
 
 static struct replay_run *
@@ -447,6 +449,10 @@ serve_stream(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 	run = run_for(w, s, x, s->offset != 0 ? 1 : RUN_EVENTS, RUN_BYTES, bound);
 	if (w->quit)
 		return;
+	if (run->starved) {
+		conn_close(w, slot, BOARD_SHED_MEMORY);
+		return;
+	}
 	if (s->offset != 0 && (run->wave.count == 0 || run->wave.frames[0].id != x->cut_id)) {
 		conn_close(w, slot, BOARD_CLOSED_LAPPED);
 		return;
@@ -472,6 +478,10 @@ serve_poll(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 
 	if (w->quit)
 		return;
+	if (run->starved) {
+		conn_close(w, slot, BOARD_SHED_MEMORY);
+		return;
+	}
 	if (!run->whole && run->wave.count == 0 && run->reached == 0) {
 		deliver_ready(w, slot); /* lost its place at once */
 		return;

@@ -30,6 +30,7 @@ struct replay_run {
 	bool shared; /* these are set: one channel, from the start of a frame */
 	/* what came of it */
 	bool whole;              /* nothing is left below the bound */
+	bool starved;            /* no memory for even the first event */
 	uint64_t reached;        /* everything up to here is in it */
 	uint64_t position, id;   /* the last record of the channel */
 	uint64_t next_position, next_id; /* the one after, 0: none yet */

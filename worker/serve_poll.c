@@ -22,15 +22,17 @@ serve_poll_has_gap(const struct extra *x)
 	return false;
 }
 
-/* The part behind the events, with all gaps, into the scratch. */
+/* The part behind the events, with all gaps, into the scratch. Empty: no memory. */
 static struct slice
 render_suffix(struct worker *w, const struct extra *x, uint64_t next, bool more)
 {
-	struct poll_gap *gaps = x == NULL ? NULL : calloc(x->sub_count, sizeof *gaps);
+	struct poll_gap *gaps = calloc(x->sub_count, sizeof *gaps);
 	uint32_t count = 0;
 	struct out o;
 
-	for (uint32_t i = 0; gaps != NULL && i < x->sub_count; i++)
+	if (gaps == NULL && x->sub_count != 0)
+		return slice_of(NULL, 0); /* an answer that keeps a gap to itself would be a lie */
+	for (uint32_t i = 0; i < x->sub_count; i++)
 		if (x->subs[i].gap)
 			gaps[count++] = (struct poll_gap){
 			    channel_name(channel_at(w, x->subs[i].channel)), x->subs[i].gap_after, x->subs[i].gap_at};

@@ -419,8 +419,10 @@ unkeep(struct worker *w, uint32_t slot, size_t *seen)
 	if (x == NULL || x->input.len == 0 || s->state != CONN_HEAD)
 		return 0;
 	len = x->input.len;
-	if (!buffer_reserve(&w->input, len + READ_BYTES))
+	if (!buffer_reserve(&w->input, len + READ_BYTES)) {
+		conn_close(w, slot, BOARD_SHED_MEMORY); /* what comes next would be taken for the beginning */
 		return 0;
+	}
 	memcpy(w->input.bytes, x->input.bytes, len);
 	*seen = x->input_seen;
 	buffer_free(&x->input);
@@ -434,8 +436,11 @@ session_input(struct worker *w, uint32_t slot)
 	struct slot *s = worker_slot(w, slot);
 	size_t seen;
 	const size_t kept = unkeep(w, slot, &seen);
-	const ssize_t n = io_recv(s->descriptor, w->input.bytes + kept, READ_BYTES);
+	ssize_t n;
 
+	if (s->state == CONN_CLOSED)
+		return;
+	n = io_recv(s->descriptor, w->input.bytes + kept, READ_BYTES);
 	if (n > 0)
 		board_add(&w->board, BOARD_BYTES_IN, (uint64_t)n);
 	if (n > 0) {

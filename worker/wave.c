@@ -174,6 +174,15 @@ wave_trim(struct worker *w, struct wave *v, uint64_t id)
 }
 
 void
+wave_drop_last(struct worker *w, struct wave *v)
+{
+	const uint32_t end = wave_start(v, --v->count);
+
+	w->channels.wave_bytes -= v->bytes.len - end;
+	v->bytes.len = end;
+}
+
+void
 wave_clear(struct worker *w, struct wave *v)
 {
 	w->channels.wave_bytes -= v->bytes.len;

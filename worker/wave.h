@@ -50,6 +50,9 @@ wave_start(const struct wave *v, uint32_t frame)
 /* Drops the frames up to and including this id. No send may be queued. */
 void wave_trim(struct worker *w, struct wave *v, uint64_t id);
 
+/* Takes the last frame off again; there is one before it. */
+void wave_drop_last(struct worker *w, struct wave *v);
+
 /* Makes it empty, keeping its memory. */
 void wave_clear(struct worker *w, struct wave *v);
 
