@@ -15,6 +15,7 @@
 #include "worker/conn.h"
 #include "worker/log.h"
 #include "worker/report.h"
+#include "worker/serve_poll.h"
 #include "worker/serve_publish.h"
 #include "worker/serve_sse.h"
 #include "worker/serve_ws.h"
@@ -222,10 +223,16 @@ end_subscription(struct worker *w, uint32_t slot, struct slice name)
 {
 	struct slot *s = worker_slot(w, slot);
 
-	if (s->offset != 0 || conn_is_poll(s)) { /* half a frame cannot be taken back, and a poll comes again by itself */
+	if (s->state == CONN_HELD) {
+		serve_poll_release(w, slot); /* with what there is, and the gap; it comes again by itself */
+	} else if (conn_is_poll(s)) {
+		return; /* its answer is on the way */
+	} else if (s->offset != 0) { /* half a frame cannot be taken back */
 		conn_close(w, slot, BOARD_CLOSED_ADMIN);
 	} else if (conn_is_sse(s)) {
 		serve_sse_end(w, slot);
+	} else if (s->dialect == DIALECT_WS_RAW) {
+		serve_ws_end(w, slot, WS_CLOSE_NORMAL, "deleted");
 	} else {
 		conn_unsubscribe(w, slot, name);
 		if (s->state == CONN_LIVE)

@@ -74,13 +74,17 @@ serve_sse_start(struct worker *w, uint32_t slot, const struct session_request *r
 	if (!session_subscribe(w, slot, r))
 		return;
 	session_head(w, s, &r->answer, &o, stream_type, stream_cache, SIZE_MAX);
-	if (r->answer.head_only || out_cut(&o)) {
+	if (r->answer.head_only && !out_cut(&o)) {
 		conn_unsubscribe_all(w, slot);
 		conn_set_dialect(w, slot, DIALECT_NONE);
 		session_answered(w, slot, slice_of(o.bytes, o.len));
 		return;
 	}
 	put_welcome(w, slot, r, &o);
+	if (out_cut(&o)) { /* by an origin of unusual length; half a welcome would swallow the first event */
+		conn_close(w, slot, BOARD_CLOSED_ERROR);
+		return;
+	}
 	if (!deliver_say(w, slot, slice_of(o.bytes, o.len)))
 		return;
 	extra_request_free(extra_of(w, s));
