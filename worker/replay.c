@@ -19,6 +19,7 @@
 
 #define RUN_BYTES (64u << 10) /* a quantum: what a socket takes before its NOTSENT_LOWAT says stop */
 #define RUN_EVENTS 1024
+#define POLL_ROUND_BYTES 2048 /* of an answer, around its events and between them */
 #define SEEK_BUDGET 2048 /* records a step */
 
 /* The ring contradicts itself: nothing of it may be sent any more. */
@@ -473,7 +474,7 @@ static void
 serve_poll(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 {
 	struct slot *s = worker_slot(w, slot);
-	struct replay_run *run = run_for(w, s, x, x->request->limit, LIMIT_POLL_BYTES, bound);
+	struct replay_run *run = run_for(w, s, x, x->request->limit, LIMIT_POLL_BYTES - POLL_ROUND_BYTES, bound);
 	uint64_t next;
 
 	if (w->quit)
