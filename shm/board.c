@@ -1,6 +1,6 @@
 /*
- * board.c: a worker's figures. Everything here is relaxed: no figure is used to decide whether other memory is ready,
- * except `asleep`, which doorbell.c alone touches.
+ * board.c: a worker's figures. Everything here is relaxed: no figure is used to decide whether
+ * other memory is ready, except `asleep`, which doorbell.c alone touches.
  */
 #include <string.h>
 
@@ -20,11 +20,13 @@ static const struct board_counter_info table[BOARD_COUNTERS] = {
     [BOARD_LAGGING] = {"lagging", NULL, "Clients behind what the worker has read.", GAUGE},
     [BOARD_WAVE_BYTES] = {"wave_bytes", NULL, "Rendered bytes held for clients.", GAUGE},
     [BOARD_TAILS] = {"tails", NULL, "Buffers in use for the rest of a send.", GAUGE},
-    [BOARD_SENDS_IN_FLIGHT] = {"sends_in_flight", NULL, "Sends that the kernel has not finished.", GAUGE},
+    [BOARD_SENDS_IN_FLIGHT] = {"sends_in_flight", NULL, "Sends that the kernel has not finished.",
+	GAUGE},
     [BOARD_ACCEPTED] = {"accepted_total", NULL, "Connections taken over from the master.", COUNTER},
     [BOARD_REQUESTS] = {"requests_total", NULL, "HTTP requests.", COUNTER},
     [BOARD_EVENTS_READ] = {"events_read_total", NULL, "Events read from the ring.", COUNTER},
-    [BOARD_DELIVERIES] = {"deliveries_total", NULL, "Events times the clients they went to.", COUNTER},
+    [BOARD_DELIVERIES] = {"deliveries_total", NULL, "Events times the clients they went to.",
+	COUNTER},
     [BOARD_SENDS] = {"sends_total", NULL, "Sends handed to the kernel.", COUNTER},
     [BOARD_BYTES_OUT] = {"bytes_out_total", NULL, "Bytes that the kernel took.", COUNTER},
     [BOARD_BYTES_IN] = {"bytes_in_total", NULL, "Bytes read from clients.", COUNTER},
@@ -37,10 +39,14 @@ static const struct board_counter_info table[BOARD_COUNTERS] = {
     [BOARD_LAGS] = {"lags_total", NULL, "Times a client fell behind.", COUNTER},
     [BOARD_GAPS] = {"gaps_total", NULL, "Gaps told to clients.", COUNTER},
     [BOARD_LAPPED] = {"lapped_total", NULL, "Times the writer overtook the worker.", COUNTER},
-    [BOARD_SHORT_SENDS] = {"short_sends_total", NULL, "Sends that the kernel took in part.", COUNTER},
-    [BOARD_ZERO_COPY_SENDS] = {"zero_copy_sends_total", NULL, "Sends without a copy asked for.", COUNTER},
-    [BOARD_ZERO_COPY_COPIED] = {"zero_copy_copied_total", NULL, "Of these, copied after all.", COUNTER},
-    [BOARD_CQ_OVERFLOWS] = {"cq_overflows_total", NULL, "Overflows of the completion queue.", COUNTER},
+    [BOARD_SHORT_SENDS] = {"short_sends_total", NULL, "Sends that the kernel took in part.",
+	COUNTER},
+    [BOARD_ZERO_COPY_SENDS] = {"zero_copy_sends_total", NULL, "Sends without a copy asked for.",
+	COUNTER},
+    [BOARD_ZERO_COPY_COPIED] = {"zero_copy_copied_total", NULL, "Of these, copied after all.",
+	COUNTER},
+    [BOARD_CQ_OVERFLOWS] = {"cq_overflows_total", NULL, "Overflows of the completion queue.",
+	COUNTER},
     [BOARD_CLOSED_CLIENT] = {"closed_total", "cause=\"client\"", "Connections ended.", COUNTER},
     [BOARD_CLOSED_DONE] = {"closed_total", "cause=\"done\"", NULL, COUNTER},
     [BOARD_CLOSED_IDLE] = {"closed_total", "cause=\"idle\"", NULL, COUNTER},
@@ -52,14 +58,16 @@ static const struct board_counter_info table[BOARD_COUNTERS] = {
     [BOARD_CLOSED_DRAIN] = {"closed_total", "cause=\"drain\"", NULL, COUNTER},
     [BOARD_CLOSED_ADMIN] = {"closed_total", "cause=\"admin\"", NULL, COUNTER},
     [BOARD_CLOSED_ERROR] = {"closed_total", "cause=\"error\"", NULL, COUNTER},
-    [BOARD_REFUSED_BAD_REQUEST] = {"refused_total", "cause=\"bad_request\"", "Requests refused.", COUNTER},
+    [BOARD_REFUSED_BAD_REQUEST] = {"refused_total", "cause=\"bad_request\"", "Requests refused.",
+	COUNTER},
     [BOARD_REFUSED_FORBIDDEN] = {"refused_total", "cause=\"forbidden\"", NULL, COUNTER},
     [BOARD_REFUSED_ORIGIN] = {"refused_total", "cause=\"origin\"", NULL, COUNTER},
     [BOARD_REFUSED_NOT_FOUND] = {"refused_total", "cause=\"not_found\"", NULL, COUNTER},
     [BOARD_REFUSED_LIMIT] = {"refused_total", "cause=\"limit\"", NULL, COUNTER},
     [BOARD_REFUSED_TOO_LARGE] = {"refused_total", "cause=\"too_large\"", NULL, COUNTER},
     [BOARD_REFUSED_OVERLOADED] = {"refused_total", "cause=\"overloaded\"", NULL, COUNTER},
-    [BOARD_SHED_CONNECTIONS] = {"shed_total", "what=\"connection\"", "Work shed for lack of something.", COUNTER},
+    [BOARD_SHED_CONNECTIONS] = {"shed_total", "what=\"connection\"",
+	"Work shed for lack of something.", COUNTER},
     [BOARD_SHED_TAILS] = {"shed_total", "what=\"tail\"", NULL, COUNTER},
     [BOARD_SHED_MEMORY] = {"shed_total", "what=\"memory\"", NULL, COUNTER},
 };
@@ -67,8 +75,8 @@ static const struct board_counter_info table[BOARD_COUNTERS] = {
 int
 board_create(struct board *b)
 {
-	int result = segment_create(
-	    &b->segment, "ringcast-board", SEGMENT_BOARD, BOARD_VERSION, sizeof(struct board_shared));
+	int result = segment_create(&b->segment, "ringcast-board", SEGMENT_BOARD, BOARD_VERSION,
+	    sizeof(struct board_shared));
 
 	b->shared = (struct board_shared *)b->segment.base;
 	return result;
@@ -117,7 +125,10 @@ board_set(struct board *b, enum board_counter counter, uint64_t value)
 	atomic_store_explicit(&b->shared->counters[counter], value, memory_order_relaxed);
 }
 
-/* Load and store, not a read-modify-write: the worker is the only writer, and this is on its hot path. */
+/*
+ * Load and store, not a read-modify-write: the worker is the only writer, and this is on its hot
+ * path.
+ */
 void
 board_add(struct board *b, enum board_counter counter, uint64_t n)
 {
@@ -174,7 +185,10 @@ board_info(enum board_counter counter)
 	return &table[counter];
 }
 
-/* ---- interest ------------------------------------------------------------------------------------ */
+/*
+ * ---- interest
+ * ------------------------------------------------------------------------------------
+ */
 
 /* Three bits of 1024 a channel, from different parts of its hash. */
 static unsigned
@@ -217,7 +231,9 @@ board_filter_matches(const struct board *b, uint64_t hash)
 	for (unsigned which = 0; which < 3; which++) {
 		unsigned bit = filter_bit(hash, which);
 
-		if ((atomic_load_explicit(&b->shared->filter[bit / 64], memory_order_relaxed) >> bit % 64 & 1) == 0)
+		if ((atomic_load_explicit(&b->shared->filter[bit / 64], memory_order_relaxed) >>
+			    bit % 64 &
+			1) == 0)
 			return false;
 	}
 	return true;

@@ -1,9 +1,10 @@
 /*
- * board.h: what a worker shows the master: heartbeat, counters, where it reads, what it is interested in.
+ * board.h: what a worker shows the master: heartbeat, counters, where it reads, what it is
+ * interested in.
  *
- * One memfd per worker, created by the master; the worker maps its own writable and no other. Each counter has one writer
- * (the worker) and is a relaxed atomic: figures may be a turn old, never torn. The only word with two writers is
- * `asleep`, which belongs to doorbell.c.
+ * One memfd per worker, created by the master; the worker maps its own writable and no other. Each
+ * counter has one writer (the worker) and is a relaxed atomic: figures may be a turn old, never
+ * torn. The only word with two writers is `asleep`, which belongs to doorbell.c.
  *
  *	0      struct segment_head
  *	64     heartbeat, reading position and id, identity
@@ -85,8 +86,8 @@ enum board_counter {
 };
 
 /*
- * How a counter is shown: metrics of one name and different labels are one Prometheus family, told by equal names in a row.
- * help is set on the first of a family only.
+ * How a counter is shown: metrics of one name and different labels are one Prometheus family, told
+ * by equal names in a row. help is set on the first of a family only.
  */
 struct board_counter_info {
 	const char *name;  /* without the prefix "ringcast_"; counters end in _total */
@@ -98,9 +99,9 @@ struct board_counter_info {
 struct board_shared {
 	struct segment_head head;
 	_Alignas(64) _Atomic uint64_t heartbeat_ms; /* monotonic */
-	_Atomic uint64_t position;                  /* ring position up to which the worker has read */
-	_Atomic uint64_t read_id;                   /* id up to which it has read */
-	_Atomic uint64_t generation;                /* of the worker: counts respawns */
+	_Atomic uint64_t position;   /* ring position up to which the worker has read */
+	_Atomic uint64_t read_id;    /* id up to which it has read */
+	_Atomic uint64_t generation; /* of the worker: counts respawns */
 	_Atomic uint32_t pid;
 	_Atomic uint32_t state; /* the worker's own: starting, serving, draining */
 	uint64_t reserved[3];
@@ -129,7 +130,10 @@ int board_attach(struct board *b, int fd);
 
 void board_close(struct board *b);
 
-/* Zeroes everything but the descriptor, for a respawned worker (master; counters of the dead one must be summed up first). */
+/*
+ * Zeroes everything but the descriptor, for a respawned worker (master; counters of the dead one
+ * must be summed up first).
+ */
 void board_reset(struct board *b, uint64_t generation);
 
 /* The worker's side; each is a plain add to a word of its own cache. */
@@ -149,8 +153,9 @@ bool board_sleeping(const struct board *b);
 const struct board_counter_info *board_info(enum board_counter counter);
 
 /*
- * Interest: a Bloom filter of channel hashes (ring_hash). The worker changes it while awake; doorbell_sleep publishes it.
- * Adding never loses another channel; taking one away needs a clear and adding all again.
+ * Interest: a Bloom filter of channel hashes (ring_hash). The worker changes it while awake;
+ * doorbell_sleep publishes it. Adding never loses another channel; taking one away needs a clear
+ * and adding all again.
  */
 void board_filter_clear(struct board *b);
 void board_filter_add(struct board *b, uint64_t hash);

@@ -1,6 +1,6 @@
 /*
- * doorbell.c: sleeping and waking; the proof is in doorbell.h. No other file touches `asleep` but board_reset, for a
- * worker that is dead.
+ * doorbell.c: sleeping and waking; the proof is in doorbell.h. No other file touches `asleep` but
+ * board_reset, for a worker that is dead.
  */
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -19,7 +19,10 @@ bool
 doorbell_sleep(struct board *b, const struct ring *r, uint64_t position)
 {
 	atomic_store_explicit(&b->shared->position, position, memory_order_relaxed);
-	/* S1: publishes filter and position, and is ordered before S2 for everybody. Pairs with W1 and W2. */
+	/*
+	 * S1: publishes filter and position, and is ordered before S2 for everybody. Pairs with W1
+	 * and W2.
+	 */
 	atomic_exchange_explicit(&b->shared->asleep, 1, memory_order_seq_cst);
 	/* S2 */
 	if (atomic_load_explicit(&r->words->tail, memory_order_seq_cst) == position)
@@ -90,7 +93,8 @@ doorbell_ring(const struct ring *r, const struct doorbell_sleeper *sleepers, siz
 		struct board *b = sleepers[i].board;
 
 		/* W2; the tail was stored before (W1). A worker that is awake costs a load. */
-		if (b == NULL || atomic_load_explicit(&b->shared->asleep, memory_order_seq_cst) == 0)
+		if (b == NULL ||
+		    atomic_load_explicit(&b->shared->asleep, memory_order_seq_cst) == 0)
 			continue;
 		if (!cares(b, batch, tail, lag_max))
 			continue;
@@ -101,7 +105,10 @@ doorbell_ring(const struct ring *r, const struct doorbell_sleeper *sleepers, siz
 			rung++;
 			continue;
 		}
-		/* Still asleep: the next batch tries again. If it woke meanwhile, one ring too many does no harm. */
+		/*
+		 * Still asleep: the next batch tries again. If it woke meanwhile, one ring too many
+		 * does no harm.
+		 */
 		atomic_store_explicit(&b->shared->asleep, 1, memory_order_seq_cst);
 		++*failed;
 	}

@@ -20,8 +20,9 @@ index_entry(const struct ring *r, uint64_t hash, unsigned probe)
 }
 
 /*
- * Reads an entry's words as of one moment; false if it changed meanwhile. Pairs with index_take and index_advance: prior is
- * stored before newest, so the prior that is read here is not older than the newest.
+ * Reads an entry's words as of one moment; false if it changed meanwhile. Pairs with index_take and
+ * index_advance: prior is stored before newest, so the prior that is read here is not older than
+ * the newest.
  */
 static bool
 load(const struct index_entry *entry, struct index_seen *seen)
@@ -33,7 +34,10 @@ load(const struct index_entry *entry, struct index_seen *seen)
 	return atomic_load_explicit(&entry->newest, memory_order_acquire) == seen->newest;
 }
 
-/* What one entry has to say about the channel. RING_INVALID: nothing. RING_MORE: it moved, look again. */
+/*
+ * What one entry has to say about the channel. RING_INVALID: nothing. RING_MORE: it moved, look
+ * again.
+ */
 static enum ring_result
 examine(const struct ring *r, const struct index_entry *entry, uint64_t hash, const char *name,
     size_t name_len, struct index_found *found)
@@ -48,7 +52,10 @@ examine(const struct ring *r, const struct index_entry *entry, uint64_t hash, co
 		return RING_NONE;
 	if (seen.hash != hash || seen.newest == 0)
 		return RING_INVALID;
-	/* After the entry: so the prior is below this tail, because it was published when it was stored. */
+	/*
+	 * After the entry: so the prior is below this tail, because it was published when it was
+	 * stored.
+	 */
 	tail = ring_read_tail(r);
 	published = seen.newest < tail ? seen.newest : seen.prior;
 	if (published == 0)
@@ -101,8 +108,9 @@ index_find(const struct ring *r, uint64_t hash, const char *name, size_t name_le
 	result = search(r, hash, name, name_len, found);
 	if (result == RING_NONE) {
 		/*
-		 * lost_id may have been raised for others since the search; only if the channel is still absent after
-		 * reading it does it speak about this channel. Pairs with the order in ring_write.c: lost_id first.
+		 * lost_id may have been raised for others since the search; only if the channel is
+		 * still absent after reading it does it speak about this channel. Pairs with the
+		 * order in ring_write.c: lost_id first.
 		 */
 		lost_id = ring_lost_id(r);
 		result = search(r, hash, name, name_len, found);
@@ -182,7 +190,10 @@ index_victim(const struct ring *r, uint64_t hash, uint64_t *evicted)
 void
 index_take(struct index_entry *entry, uint64_t hash)
 {
-	/* Each with release: a reader that sees a later word sees newest = 0 when it looks at newest again (load). */
+	/*
+	 * Each with release: a reader that sees a later word sees newest = 0 when it looks at
+	 * newest again (load).
+	 */
 	atomic_store_explicit(&entry->newest, 0, memory_order_release);
 	atomic_store_explicit(&entry->prior, 0, memory_order_release);
 	atomic_store_explicit(&entry->floor, 0, memory_order_release);
@@ -194,7 +205,10 @@ index_advance(struct index_entry *entry, uint64_t position, uint64_t published)
 {
 	uint64_t newest = atomic_load_explicit(&entry->newest, memory_order_relaxed);
 
-	/* Within a batch prior stays: it is what readers use until the batch is published. Pairs with load. */
+	/*
+	 * Within a batch prior stays: it is what readers use until the batch is published. Pairs
+	 * with load.
+	 */
 	if (newest != 0 && newest < published)
 		atomic_store_explicit(&entry->prior, newest, memory_order_release);
 	atomic_store_explicit(&entry->newest, position, memory_order_release);

@@ -1,5 +1,6 @@
 /*
- * keys.c: the table of idempotency keys. The hashes are keyed (SipHash), so the low bits are the bucket.
+ * keys.c: the table of idempotency keys. The hashes are keyed (SipHash), so the low bits are the
+ * bucket.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -65,7 +66,9 @@ keys_drop(struct keys *k, const uint64_t hash[2], uint64_t id)
 	if (k->entries[hole].id != id || id == 0)
 		return;
 	k->count--;
-	/* Close the hole with those that only probed past it, until an empty bucket ends the run. */
+	/*
+	 * Close the hole with those that only probed past it, until an empty bucket ends the run.
+	 */
 	for (i = (hole + 1) & mask; k->entries[i].id != 0; i = (i + 1) & mask) {
 		size_t home = k->entries[i].hash[0] & mask;
 

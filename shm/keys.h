@@ -1,9 +1,10 @@
 /*
- * keys.h: which idempotency keys the ring remembers, and the id that each first got. Process-local to the writer; the
- * window is the ring: an entry goes when its record is lapped, and adoption rebuilds the table from the records.
+ * keys.h: which idempotency keys the ring remembers, and the id that each first got. Process-local
+ * to the writer; the window is the ring: an entry goes when its record is lapped, and adoption
+ * rebuilds the table from the records.
  *
- * Open addressing with linear probing and no tombstones (removal shifts back). Grows by doubling; memory that cannot be
- * had is reported before anything is written.
+ * Open addressing with linear probing and no tombstones (removal shifts back). Grows by doubling;
+ * memory that cannot be had is reported before anything is written.
  */
 #ifndef SHM_KEYS_H
 #define SHM_KEYS_H

@@ -1,8 +1,10 @@
 /*
- * record.c: sums, sanity and parsing of one record, always in private memory: nothing here touches the ring.
+ * record.c: sums, sanity and parsing of one record, always in private memory: nothing here touches
+ * the ring.
  *
- * The sum takes four words at a time into four lanes, so that the multiplications overlap. Each step is a bijection of
- * the lane and of the word, and so is the joining of the lanes: a change within one word always changes the sum.
+ * The sum takes four words at a time into four lanes, so that the multiplications overlap. Each
+ * step is a bijection of the lane and of the word, and so is the joining of the lanes: a change
+ * within one word always changes the sum.
  */
 #include <string.h>
 
@@ -57,8 +59,8 @@ sum(const unsigned char *bytes, size_t words, size_t without)
 uint32_t
 record_head_length(const struct record_header *header)
 {
-	return round_up(RECORD_HEADER_BYTES + header->channels * RECORD_LINK_BYTES + header->names_len +
-			header->type_len);
+	return round_up(RECORD_HEADER_BYTES + header->channels * RECORD_LINK_BYTES +
+			header->names_len + header->type_len);
 }
 
 bool
@@ -72,7 +74,8 @@ record_sane(const struct record_header *header, uint64_t position, uint64_t size
 	    (position & (size - 1)) + header->length > size)
 		return false;
 	if (header->flags & RECORD_PAD)
-		return header->length >= RECORD_HEADER_BYTES && head == RECORD_HEADER_BYTES && body == 0;
+		return header->length >= RECORD_HEADER_BYTES && head == RECORD_HEADER_BYTES &&
+		       body == 0;
 	return header->channels >= 1 && header->channels <= LIMIT_EVENT_CHANNELS &&
 	       header->type_len <= LIMIT_TYPE_BYTES &&
 	       header->names_len <= header->channels * (1u + LIMIT_CHANNEL_NAME_BYTES) &&
@@ -113,7 +116,10 @@ parse_link(unsigned char *bytes, uint64_t position, struct record_channel *chann
 	memcpy(bytes, &link, sizeof link);
 }
 
-/* The names, after the sum has vouched for them; a sum that was forged is no reason to read elsewhere. */
+/*
+ * The names, after the sum has vouched for them; a sum that was forged is no reason to read
+ * elsewhere.
+ */
 static bool
 parse_names(const unsigned char *lengths, const struct record_header *header, struct record *record)
 {
@@ -137,7 +143,8 @@ bool
 record_parse(
     unsigned char *bytes, const struct record_header *header, bool whole, struct record *record)
 {
-	const unsigned char *names = bytes + RECORD_HEADER_BYTES + header->channels * RECORD_LINK_BYTES;
+	const unsigned char *names =
+	    bytes + RECORD_HEADER_BYTES + header->channels * RECORD_LINK_BYTES;
 	const char *body = (const char *)bytes + record_head_length(header);
 
 	record->position = header->position;
@@ -159,9 +166,11 @@ record_parse(
 		return false;
 	if (!parse_names(names, header, record))
 		return false;
-	record->type = (struct record_slice){(const char *)names + header->names_len, header->type_len};
+	record->type =
+	    (struct record_slice){(const char *)names + header->names_len, header->type_len};
 	record->attrs = (struct record_slice){body, whole ? header->attrs_len : 0};
-	record->data = (struct record_slice){body + header->attrs_len, whole ? header->data_len : 0};
+	record->data =
+	    (struct record_slice){body + header->attrs_len, whole ? header->data_len : 0};
 	if (!whole)
 		record->data.bytes = record->attrs.bytes = NULL;
 	return true;

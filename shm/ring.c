@@ -100,7 +100,10 @@ ring_hash(const struct ring *r, const char *name, size_t name_len)
 	return hash == 0 ? 1 : hash;
 }
 
-/* Pairs with the release in ring_write_commit: what is settled is below the tail that is read after it. */
+/*
+ * Pairs with the release in ring_write_commit: what is settled is below the tail that is read after
+ * it.
+ */
 uint64_t
 ring_last_id(const struct ring *r)
 {

@@ -1,7 +1,8 @@
 /*
  * ring_adopt.c: takes over a ring whose writer may have died between any two stores.
  *
- * What it may have left behind, and what is done about it, all before the first store of a new event:
+ * What it may have left behind, and what is done about it, all before the first store of a new
+ * event:
  *
  *	records beyond the tail            never existed: the next append goes to the tail
  *	`next` that leads beyond the tail  cleared
@@ -49,7 +50,8 @@ repair_links(struct ring_write *w, const struct record *record)
 		uint64_t back_next = atomic_load_explicit(&log[word], memory_order_relaxed);
 
 		if (record->channels[i].next >= w->published)
-			atomic_store_explicit(&log[word], back_next & UINT32_MAX, memory_order_release);
+			atomic_store_explicit(
+			    &log[word], back_next & UINT32_MAX, memory_order_release);
 	}
 }
 

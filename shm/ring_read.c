@@ -1,9 +1,11 @@
 /*
- * ring_read.c: copy, then validate. See ring_read.h for the rules and ring_write.c for the other half.
+ * ring_read.c: copy, then validate. See ring_read.h for the rules and ring_write.c for the other
+ * half.
  *
- * Why a copy that passes is whole: the writer stores `intent` before it overwrites a word, and each word with
- * release. A reader that got a new word (acquire) therefore also sees the new intent when it looks afterwards,
- * and the position then counts as lapped. Bytes below the tail were complete before the tail was stored.
+ * Why a copy that passes is whole: the writer stores `intent` before it overwrites a word, and each
+ * word with release. A reader that got a new word (acquire) therefore also sees the new intent when
+ * it looks afterwards, and the position then counts as lapped. Bytes below the tail were complete
+ * before the tail was stored.
  */
 #include <string.h>
 
@@ -20,7 +22,10 @@ ring_read_tail(const struct ring *r)
 bool
 ring_read_now(const struct ring *r, uint64_t *position, uint64_t *id)
 {
-	/* What is settled lies below the tail; what lies below the tail was issued. Both pair with ring_write_commit. */
+	/*
+	 * What is settled lies below the tail; what lies below the tail was issued. Both pair with
+	 * ring_write_commit.
+	 */
 	*id = ring_last_id(r);
 	*position = ring_read_tail(r);
 	return atomic_load_explicit(&r->words->issued_id, memory_order_acquire) == *id;
@@ -38,13 +43,19 @@ ring_read_oldest(const struct ring *r)
 bool
 ring_read_kept(const struct ring *r, uint64_t position)
 {
-	/* Relaxed: ordered behind the copy by the copy's own acquire loads. Pairs with raise_intent in ring_write.c. */
+	/*
+	 * Relaxed: ordered behind the copy by the copy's own acquire loads. Pairs with raise_intent
+	 * in ring_write.c.
+	 */
 	uint64_t intent = atomic_load_explicit(&r->words->intent, memory_order_relaxed);
 
 	return position + r->size >= intent;
 }
 
-/* Copies words [from, to) of the record at the position; the caller has checked that they lie in the log. */
+/*
+ * Copies words [from, to) of the record at the position; the caller has checked that they lie in
+ * the log.
+ */
 static void
 copy_words(const struct ring *r, uint64_t position, size_t from, size_t to, unsigned char *bytes)
 {
@@ -72,13 +83,19 @@ copy_header(const struct ring *r, uint64_t position, struct record_header *heade
 	memcpy(header, bytes, sizeof *header);
 	if (!record_sane(header, position, r->size))
 		return RING_CORRUPT;
-	/* A pad has no more than a header: its sum is checked here, since it is skipped and not parsed. */
+	/*
+	 * A pad has no more than a header: its sum is checked here, since it is skipped and not
+	 * parsed.
+	 */
 	if ((header->flags & RECORD_PAD) && record_head_sum(bytes, header) != header->head_sum)
 		return RING_CORRUPT;
 	return RING_OK;
 }
 
-/* Finds the record at or after the position, over the end of the log. Only one pad can lie in between. */
+/*
+ * Finds the record at or after the position, over the end of the log. Only one pad can lie in
+ * between.
+ */
 static enum ring_result
 locate(const struct ring *r, uint64_t *position, uint64_t tail, struct record_header *header)
 {

@@ -1,9 +1,10 @@
 /*
  * ring_seek.c: searches along a channel, backwards from its newest record; see ring_seek.h.
  *
- * The verdict on a gap is exact because each record knows prev_id, the id of the channel's event before it, also after
- * that one is gone: an event newer than the cursor is missing iff the oldest record kept after the cursor has
- * prev_id > cursor. A cursor is an id, so it stays meaningful in another process and in another build.
+ * The verdict on a gap is exact because each record knows prev_id, the id of the channel's event
+ * before it, also after that one is gone: an event newer than the cursor is missing iff the oldest
+ * record kept after the cursor has prev_id > cursor. A cursor is an id, so it stays meaningful in
+ * another process and in another build.
  */
 #include <string.h>
 
@@ -33,7 +34,9 @@ ring_seek_after(
 	start(s, r, name, name_len);
 	s->cursor = cursor;
 	s->may_gap = cursor != 0;
-	/* Pairs with ring_write_commit: whoever knows a published id also sees that it was issued. */
+	/*
+	 * Pairs with ring_write_commit: whoever knows a published id also sees that it was issued.
+	 */
 	s->future = cursor > atomic_load_explicit(&r->words->issued_id, memory_order_acquire);
 	if (s->future)
 		s->cursor = 0;
@@ -63,7 +66,10 @@ finish_empty(struct ring_seek *s, uint64_t lost)
 	return RING_NONE;
 }
 
-/* The record that the walk stands on is the first to deliver, unless its history was forgotten meanwhile. */
+/*
+ * The record that the walk stands on is the first to deliver, unless its history was forgotten
+ * meanwhile.
+ */
 static enum ring_result
 finish_here(struct ring_seek *s)
 {
@@ -101,7 +107,10 @@ begin(struct ring_seek *s)
 	struct index_found found;
 	enum ring_result result;
 
-	/* Before the index: every id up to `settled` is published, so none of them can be overlooked. */
+	/*
+	 * Before the index: every id up to `settled` is published, so none of them can be
+	 * overlooked.
+	 */
 	s->settled = ring_last_id(s->ring);
 	result = index_find(s->ring, s->hash, s->name, s->name_len, &found);
 	if (result == RING_CORRUPT)
@@ -126,8 +135,7 @@ walk(struct ring_seek *s)
 
 	if (s->wanted == 0 || s->prev_id <= s->cursor || s->back == 0 || s->back <= s->floor)
 		return finish_here(s);
-	result = ring_read_link(
-	    s->ring, s->back, s->here, s->hash, s->name, s->name_len, &link);
+	result = ring_read_link(s->ring, s->back, s->here, s->hash, s->name, s->name_len, &link);
 	if (result == RING_LAPPED || (result == RING_OK && (link.flags & RECORD_FORGET)))
 		return finish_here(s);
 	if (result != RING_OK)
@@ -149,7 +157,10 @@ ring_seek_step(struct ring_seek *s, unsigned budget)
 	return result == RING_LAPPED ? RING_MORE : result;
 }
 
-/* ---- going on ------------------------------------------------------------------------------------ */
+/*
+ * ---- going on
+ * ------------------------------------------------------------------------------------
+ */
 
 /* Does the record there follow the one at `position` in the channel? */
 static enum ring_result
@@ -181,7 +192,8 @@ ring_seek_next(const struct ring *r, const char *name, size_t name_len, uint64_t
 	if (index_floor(r, hash) > position)
 		return RING_LAPPED;
 	for (int tries = 0; tries < 2; tries++) {
-		result = ring_read_link(r, position, ring_read_tail(r), hash, name, name_len, &link);
+		result =
+		    ring_read_link(r, position, ring_read_tail(r), hash, name, name_len, &link);
 		if (result == RING_INVALID || result == RING_NONE)
 			return RING_LAPPED; /* a hint that never was right */
 		if (result != RING_OK)
@@ -190,14 +202,15 @@ ring_seek_next(const struct ring *r, const char *name, size_t name_len, uint64_t
 			return RING_LAPPED;
 		tail = ring_read_tail(r);
 		if (link.next != 0 && link.next < tail) {
-			result = follow(r, name, name_len, hash, position, link.next, tail, next_id);
+			result =
+			    follow(r, name, name_len, hash, position, link.next, tail, next_id);
 			if (result == RING_OK)
 				*next = link.next;
 			return result;
 		}
 		/*
-		 * None yet, if the index agrees. It does not when the channel lost its entry and began anew: then
-		 * nobody will ever set `next` here.
+		 * None yet, if the index agrees. It does not when the channel lost its entry and
+		 * began anew: then nobody will ever set `next` here.
 		 */
 		result = index_find(r, hash, name, name_len, &found);
 		if (result == RING_CORRUPT)
@@ -208,7 +221,10 @@ ring_seek_next(const struct ring *r, const char *name, size_t name_len, uint64_t
 	return RING_LAPPED;
 }
 
-/* ---- by time ------------------------------------------------------------------------------------- */
+/*
+ * ---- by time
+ * -------------------------------------------------------------------------------------
+ */
 
 /* Position of the first record that starts in the block, or 0. */
 static uint64_t
@@ -216,7 +232,8 @@ block_start(const struct ring *r, uint64_t block, uint64_t tail)
 {
 	uint64_t count = r->size >> r->geometry->block_shift;
 	/* Pairs with note_block in ring_write.c. */
-	uint64_t start_at = atomic_load_explicit(&r->blocks[block & (count - 1)], memory_order_acquire);
+	uint64_t start_at =
+	    atomic_load_explicit(&r->blocks[block & (count - 1)], memory_order_acquire);
 
 	if (start_at >> r->geometry->block_shift != block || start_at >= tail ||
 	    !ring_read_kept(r, start_at))
@@ -229,7 +246,8 @@ static enum ring_result
 nearest_block(const struct ring *r, uint64_t time_ms, uint64_t tail, uint64_t *from)
 {
 	unsigned shift = r->geometry->block_shift;
-	uint64_t low = *from >> shift, high = (tail - 1) >> shift; /* the answer's block is in [low, high] */
+	uint64_t low = *from >> shift,
+		 high = (tail - 1) >> shift; /* the answer's block is in [low, high] */
 	unsigned char buffer[RECORD_HEAD_BYTES_MAX];
 	struct record record;
 
@@ -237,7 +255,10 @@ nearest_block(const struct ring *r, uint64_t time_ms, uint64_t tail, uint64_t *f
 		uint64_t middle = low + (high - low + 1) / 2, block = middle, start_at;
 		enum ring_result result;
 
-		/* A block may hold no start at all (a long record, a lapped one): the next that does decides. */
+		/*
+		 * A block may hold no start at all (a long record, a lapped one): the next that
+		 * does decides.
+		 */
 		while ((start_at = block_start(r, block, tail)) == 0 && block < high)
 			block++;
 		if (start_at == 0) {
@@ -262,7 +283,9 @@ enum ring_result
 ring_seek_time(const struct ring *r, uint64_t time_ms, uint64_t *cursor)
 {
 	uint64_t settled = ring_last_id(r), tail = ring_read_tail(r), oldest = ring_read_oldest(r);
-	uint64_t by_time = time_ms == 0 ? 0 : time_ms >= UINT64_C(1) << 48 ? UINT64_MAX : (time_ms << 16) - 1;
+	uint64_t by_time = time_ms == 0                   ? 0
+			   : time_ms >= UINT64_C(1) << 48 ? UINT64_MAX
+							  : (time_ms << 16) - 1;
 	unsigned char buffer[RECORD_HEAD_BYTES_MAX];
 	uint64_t position = oldest;
 	enum ring_result result;
@@ -278,7 +301,10 @@ ring_seek_time(const struct ring *r, uint64_t time_ms, uint64_t *cursor)
 			return RING_OK;
 		if (result == RING_OK && record.time_ms >= time_ms) {
 			*cursor = record.id - 1;
-			/* Older events of that time may be gone: then the cursor lies before them, and gaps are told. */
+			/*
+			 * Older events of that time may be gone: then the cursor lies before them,
+			 * and gaps are told.
+			 */
 			if (position == oldest && by_time < *cursor)
 				*cursor = by_time;
 			return RING_OK;
@@ -287,11 +313,16 @@ ring_seek_time(const struct ring *r, uint64_t time_ms, uint64_t *cursor)
 	}
 	if (result == RING_CORRUPT)
 		return RING_CORRUPT;
-	*cursor = by_time < settled ? by_time : settled; /* lapped meanwhile: everything since then, with its gap */
+	*cursor = by_time < settled
+		      ? by_time
+		      : settled; /* lapped meanwhile: everything since then, with its gap */
 	return RING_OK;
 }
 
-/* ---- listing ------------------------------------------------------------------------------------- */
+/*
+ * ---- listing
+ * -------------------------------------------------------------------------------------
+ */
 
 /* Counts the channel's events from its newest record back. */
 static enum ring_result
@@ -314,7 +345,8 @@ count(const struct ring *r, uint64_t hash, const struct index_found *newest, uns
 		if (link.back == 0)
 			return RING_OK;
 		back = link.back;
-		result = ring_read_link(r, back, position, hash, channel->name, channel->name_len, &link);
+		result = ring_read_link(
+		    r, back, position, hash, channel->name, channel->name_len, &link);
 		if (result == RING_LAPPED)
 			return RING_OK;
 		if (result != RING_OK)
@@ -343,7 +375,10 @@ ring_seek_channel(const struct ring *r, const char *name, size_t name_len, unsig
 	return count(r, hash, &found, count_max, channel);
 }
 
-/* The name that the newest record of an index entry gives to the entry's hash; false when there is none. */
+/*
+ * The name that the newest record of an index entry gives to the entry's hash; false when there is
+ * none.
+ */
 static bool
 entry_name(const struct ring *r, const struct index_entry *entry, struct ring_seek_channel *channel)
 {
@@ -371,8 +406,8 @@ entry_name(const struct ring *r, const struct index_entry *entry, struct ring_se
 }
 
 enum ring_result
-ring_seek_list(const struct ring *r, uint64_t *place, unsigned count_max,
-    struct ring_seek_channel *channel)
+ring_seek_list(
+    const struct ring *r, uint64_t *place, unsigned count_max, struct ring_seek_channel *channel)
 {
 	uint64_t entries = UINT64_C(1) << r->geometry->index_shift;
 	char name[LIMIT_CHANNEL_NAME_BYTES + 1];

@@ -1,18 +1,19 @@
 /*
- * ring_write.c: the one writer. It waits for nobody; readers find out by themselves that they were overtaken.
+ * ring_write.c: the one writer. It waits for nobody; readers find out by themselves that they were
+ * overtaken.
  *
  * The order of an append, each step with its reason (tests/mutants has a broken version of each):
  *
- *	1  lost_id, oldest   what is about to be overwritten is given up first: a reader that finds a channel gone
+ *	1  lost_id, oldest   what will be overwritten is given up first: who finds a channel gone
  *	                     also finds the id up to which it may have missed events
- *	2  intent            before the first byte: a reader that copied a new byte sees that it was lapped
+ *	2  intent            before the first byte: who copied a new byte sees that it was lapped
  *	3  the bytes         with next = 0, each word with release
  *	4  prev.next         only of a record that is kept behind the new intent
  *	5  index             prior := newest, then newest := new
  *	6  block             first record of its block of the log
  *	commit:
  *	7  issued_id         before the tail: no published id is above it
- *	8  tail              readers see the batch; sequentially consistent for the doorbell (doorbell.h)
+ *	8  tail              readers see the batch; seq_cst for the doorbell (doorbell.h)
  *	9  settled_id        after the tail: every id up to it is published
  */
 #include <stdlib.h>
@@ -34,7 +35,9 @@ struct target {
 	uint64_t prev_id;
 };
 
-/* ---- birth and end ------------------------------------------------------------------------------ */
+/*
+ * ---- birth and end ------------------------------------------------------------------------------
+ */
 
 static int
 writer_new(struct ring_write **writer)
@@ -57,7 +60,9 @@ map_scratch(struct ring_write *w)
 	return SEGMENT_OK;
 }
 
-/* A ring without a record. Positions begin at `size`, so that 0 is none and size can be subtracted. */
+/*
+ * A ring without a record. Positions begin at `size`, so that 0 is none and size can be subtracted.
+ */
 static void
 write_birth(struct ring_write *w, uint64_t now_ms)
 {
@@ -98,7 +103,8 @@ ring_write_create(struct ring_write **writer, uint64_t size, uint64_t now_ms)
 	result = writer_new(&w);
 	if (result != SEGMENT_OK)
 		return result;
-	result = segment_create(&w->ring.segment, "ringcast-ring", SEGMENT_RING, RING_VERSION, bytes);
+	result =
+	    segment_create(&w->ring.segment, "ringcast-ring", SEGMENT_RING, RING_VERSION, bytes);
 	if (result != SEGMENT_OK)
 		goto fail;
 	geometry.birth_id = now_ms << 16;
@@ -162,7 +168,9 @@ ring_write_ring(struct ring_write *w)
 	return &w->ring;
 }
 
-/* ---- sizes -------------------------------------------------------------------------------------- */
+/*
+ * ---- sizes --------------------------------------------------------------------------------------
+ */
 
 static bool
 event_legal(const struct ring_write *w, const struct ring_write_event *e)
@@ -222,7 +230,10 @@ ring_write_size(const struct ring_write *w, const struct ring_write_event *event
 	return length <= ring_write_size_max(w) ? length : 0;
 }
 
-/* A batch may take half the ring: so what it laps was published before, and an unpublished record is never lapped. */
+/*
+ * A batch may take half the ring: so what it laps was published before, and an unpublished record
+ * is never lapped.
+ */
 bool
 ring_write_fits(const struct ring_write *w, uint64_t bytes, uint64_t largest)
 {
@@ -233,7 +244,9 @@ ring_write_fits(const struct ring_write *w, uint64_t bytes, uint64_t largest)
 	       w->head - w->published + bytes + largest <= half;
 }
 
-/* ---- giving up what will be overwritten --------------------------------------------------------- */
+/*
+ * ---- giving up what will be overwritten ---------------------------------------------------------
+ */
 
 static uint64_t
 own_word(const struct ring_write *w, uint64_t position, size_t word)
@@ -298,8 +311,8 @@ give_up_oldest(struct ring_write *w)
 }
 
 /*
- * Gives up all records below `floor`. Should one not be readable (damage), everything published is given up: readers
- * are told of a gap, and the ring goes on.
+ * Gives up all records below `floor`. Should one not be readable (damage), everything published is
+ * given up: readers are told of a gap, and the ring goes on.
  */
 static void
 give_up_below(struct ring_write *w, uint64_t floor)
@@ -315,7 +328,10 @@ give_up_below(struct ring_write *w, uint64_t floor)
 			break;
 		}
 	}
-	/* Release, and before intent: pairs with ring_lost_id after a search that found a record lapped. */
+	/*
+	 * Release, and before intent: pairs with ring_lost_id after a search that found a record
+	 * lapped.
+	 */
 	atomic_store_explicit(&words->lost_id, w->lost_id, memory_order_release);
 	atomic_store_explicit(&words->oldest, w->oldest, memory_order_release);
 }
@@ -331,7 +347,9 @@ raise_intent(struct ring_write *w, uint64_t end)
 	atomic_store_explicit(&w->ring.words->intent, end, memory_order_release);
 }
 
-/* ---- bytes -------------------------------------------------------------------------------------- */
+/*
+ * ---- bytes --------------------------------------------------------------------------------------
+ */
 
 /* Release on each word: pairs with copy_words in ring_read.c. */
 static void
@@ -419,7 +437,9 @@ compose(struct ring_write *w, struct record_header *h, const struct ring_write_e
 	memcpy(w->scratch, h, sizeof *h);
 }
 
-/* ---- links and index ---------------------------------------------------------------------------- */
+/*
+ * ---- links and index ----------------------------------------------------------------------------
+ */
 
 static void
 find_targets(struct ring_write *w, const struct ring_write_event *e, struct target *targets)
@@ -442,8 +462,9 @@ find_targets(struct ring_write *w, const struct ring_write_event *e, struct targ
 }
 
 /*
- * Sets `next` of the channel's record before, for readers that wait there. That record is still kept, since find_targets
- * comes after raise_intent; in one that is not this would be another record's word.
+ * Sets `next` of the channel's record before, for readers that wait there. That record is still
+ * kept, since find_targets comes after raise_intent; in one that is not this would be another
+ * record's word.
  */
 static void
 link_previous(struct ring_write *w, const struct target *t, uint64_t position)
@@ -460,8 +481,9 @@ link_previous(struct ring_write *w, const struct target *t, uint64_t position)
 			continue;
 		back_next |= (position - t->previous) / 8 << 32;
 		/* Pairs with copy_words; whoever sees it compares it with the tail. */
-		atomic_store_explicit(&w->ring.log[((t->previous & (w->ring.size - 1)) >> 3) + word + 2],
-		    back_next, memory_order_release);
+		atomic_store_explicit(
+		    &w->ring.log[((t->previous & (w->ring.size - 1)) >> 3) + word + 2], back_next,
+		    memory_order_release);
 	}
 }
 
@@ -483,7 +505,8 @@ take_entry(struct ring_write *w, uint64_t hash)
 		/* Release, and before the entry changes: pairs with ring_lost_id in index_find. */
 		atomic_store_explicit(&words->lost_id, w->lost_id, memory_order_release);
 		atomic_store_explicit(&words->evicted,
-		    atomic_load_explicit(&words->evicted, memory_order_relaxed) + 1, memory_order_relaxed);
+		    atomic_load_explicit(&words->evicted, memory_order_relaxed) + 1,
+		    memory_order_relaxed);
 	}
 	index_take(entry, hash);
 	return entry;
@@ -509,11 +532,16 @@ note_block(struct ring_write *w, uint64_t position)
 	if (block == w->last_block)
 		return;
 	w->last_block = block;
-	/* Pairs with block_start in ring_seek.c, which checks that it lies in the block and below the tail. */
+	/*
+	 * Pairs with block_start in ring_seek.c, which checks that it lies in the block and below
+	 * the tail.
+	 */
 	atomic_store_explicit(&w->ring.blocks[block & (count - 1)], position, memory_order_release);
 }
 
-/* ---- append and commit -------------------------------------------------------------------------- */
+/*
+ * ---- append and commit --------------------------------------------------------------------------
+ */
 
 static uint64_t
 next_id(const struct ring_write *w, uint64_t now_ms)
@@ -523,7 +551,10 @@ next_id(const struct ring_write *w, uint64_t now_ms)
 	return by_time > w->last_id ? by_time : w->last_id + 1;
 }
 
-/* Where the record goes: at head, or over the end of the log. *pad: bytes to be filled by a pad record, 0 = none. */
+/*
+ * Where the record goes: at head, or over the end of the log. *pad: bytes to be filled by a pad
+ * record, 0 = none.
+ */
 static uint64_t
 place(const struct ring_write *w, uint32_t length, uint64_t *pad)
 {
@@ -608,12 +639,16 @@ ring_write_commit(struct ring_write *w)
 	if (count == 0)
 		return 0;
 	atomic_store_explicit(&words->records,
-	    atomic_load_explicit(&words->records, memory_order_relaxed) + count, memory_order_relaxed);
+	    atomic_load_explicit(&words->records, memory_order_relaxed) + count,
+	    memory_order_relaxed);
 	atomic_store_explicit(&words->bytes,
 	    atomic_load_explicit(&words->bytes, memory_order_relaxed) + (w->head - w->published),
 	    memory_order_relaxed);
 	atomic_store_explicit(&words->issued_id, w->last_id, memory_order_release);
-	/* Pairs with ring_read_tail (release) and is W1 of the proof in doorbell.h (sequentially consistent). */
+	/*
+	 * Pairs with ring_read_tail (release) and is W1 of the proof in doorbell.h (sequentially
+	 * consistent).
+	 */
 	atomic_store_explicit(&words->tail, w->head, memory_order_seq_cst);
 	atomic_store_explicit(&words->settled_id, w->last_id, memory_order_release);
 	w->published = w->head;
@@ -637,7 +672,10 @@ ring_write_forget(struct ring_write *w, struct record_slice channel, uint16_t fl
 	if (result != RING_OK)
 		return result;
 	ring_write_commit(w);
-	/* After the tail: the floor must not hide history while the forget record itself is not published. */
+	/*
+	 * After the tail: the floor must not hide history while the forget record itself is not
+	 * published.
+	 */
 	hash = ring_hash(&w->ring, channel.bytes, channel.len);
 	entry = index_own(&w->ring, hash, channel.bytes, channel.len, &link);
 	if (entry != NULL)

@@ -11,11 +11,11 @@
 struct ring_write {
 	struct ring ring;
 	struct keys keys;
-	unsigned char *scratch; /* a record is composed here, then stored: size / LIMIT_RING_EVENT_SHARE bytes, touched as needed */
+	unsigned char *scratch; /* a record is composed here, then stored; touched as needed */
 	uint64_t scratch_bytes;
 	/* The writer's own view of the shared words. */
-	uint64_t head;       /* where the next record goes */
-	uint64_t published;  /* the tail as of the last commit */
+	uint64_t head;      /* where the next record goes */
+	uint64_t published; /* the tail as of the last commit */
 	uint64_t intent;
 	uint64_t oldest;
 	uint64_t lost_id;
@@ -26,7 +26,8 @@ struct ring_write {
 };
 
 /*
- * Repairs a ring whose writer is gone and fills in the writer's view from it. 0 or RING_ADOPT_CORRUPT or SEGMENT_SYSTEM.
+ * Repairs a ring whose writer is gone and fills in the writer's view from it. 0 or
+ * RING_ADOPT_CORRUPT or SEGMENT_SYSTEM.
  */
 int ring_adopt(struct ring_write *w);
 

@@ -12,7 +12,8 @@
 
 #include "shm/segment.h"
 
-#define SEGMENT_MAGIC UINT64_C(0x0174736163676e72) /* in memory "rngcast" and a byte that is no text */
+#define SEGMENT_MAGIC \
+	UINT64_C(0x0174736163676e72) /* in memory "rngcast" and a byte that is no text */
 #define SEGMENT_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
 static_assert(sizeof(struct segment_head) == 64, "the head of a segment is 64 bytes");
@@ -26,7 +27,8 @@ segment_forget(struct segment *s)
 static int
 map(struct segment *s, int fd, uint64_t bytes, bool writable)
 {
-	void *base = mmap(NULL, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+	void *base =
+	    mmap(NULL, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
 
 	if (base == MAP_FAILED)
 		return SEGMENT_SYSTEM;

@@ -1,6 +1,6 @@
 /*
- * siphash.c: SipHash-2-4, 64 and 128 bits of output. Words are taken in the machine's order, so that hashes are only
- * meaningful on the machine that made them: they never leave it.
+ * siphash.c: SipHash-2-4, 64 and 128 bits of output. Words are taken in the machine's order, so
+ * that hashes are only meaningful on the machine that made them: they never leave it.
  */
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /*
- * siphash.h: SipHash-2-4 (Aumasson and Bernstein, 2012): hashes that nobody without the key can make collide.
+ * siphash.h: SipHash-2-4 (Aumasson and Bernstein, 2012): hashes that nobody without the key can
+ * make collide.
  */
 #ifndef SHM_SIPHASH_H
 #define SHM_SIPHASH_H

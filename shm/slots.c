@@ -8,7 +8,8 @@
 
 #define PAGE_BYTES 4096u
 
-static_assert(sizeof(struct segment_head) + sizeof(struct slots_head) <= PAGE_BYTES, "heads fit a page");
+static_assert(
+    sizeof(struct segment_head) + sizeof(struct slots_head) <= PAGE_BYTES, "heads fit a page");
 
 static void
 set_pointers(struct slots *s)

@@ -40,8 +40,11 @@ appends(struct ring_write *w, const char *what, size_t data_len, unsigned channe
 
 	for (uint64_t i = 0; i < count; i++) {
 		struct record_slice channel;
-		struct ring_write_event event = {.channels = &channel, .channels_count = 1,
-		    .type = {"message", 7}, .data = {data, data_len}, .now_ms = BIRTH_MS + i / 1000};
+		struct ring_write_event event = {.channels = &channel,
+		    .channels_count = 1,
+		    .type = {"message", 7},
+		    .data = {data, data_len},
+		    .now_ms = BIRTH_MS + i / 1000};
 
 		channel.bytes = name;
 		channel.len = (size_t)snprintf(name, sizeof name, "c%u", (unsigned)(i % channels));
@@ -63,12 +66,14 @@ reads(struct ring *r)
 	struct ring_seek seek;
 	double start = now_ns();
 
-	for (position = ring_read_oldest(r); ring_read_peek(r, position, buffer, sizeof buffer, &record) == RING_OK;
+	for (position = ring_read_oldest(r);
+	     ring_read_peek(r, position, buffer, sizeof buffer, &record) == RING_OK;
 	     position = record.following)
 		count++;
 	report("peek", start, count);
 	start = now_ns();
-	for (position = ring_read_oldest(r); ring_read_copy(r, position, buffer, sizeof buffer, &record) == RING_OK;
+	for (position = ring_read_oldest(r);
+	     ring_read_copy(r, position, buffer, sizeof buffer, &record) == RING_OK;
 	     position = record.following)
 		;
 	report("copy", start, count);

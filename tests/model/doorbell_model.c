@@ -1,12 +1,13 @@
 /*
- * doorbell_model.c: every interleaving of a writer that rings and a worker that falls asleep, on x86-TSO: each side's plain
- * stores wait in a buffer and reach memory in order, some time later; an exchange empties the buffer first.
+ * doorbell_model.c: every interleaving of a writer that rings and a worker that falls asleep, on
+ * x86-TSO: each side's plain stores wait in a buffer and reach memory in order, some time later; an
+ * exchange empties the buffer first.
  *
- * The steps are those of doorbell.c. Events are numbered; odd ones are of the worker's interest, which it publishes anew
- * before each sleep. A state in which nobody can move, the worker asleep and an event of its interest unseen, is a
- * lost wake-up.
+ * The steps are those of doorbell.c. Events are numbered; odd ones are of the worker's interest,
+ * which it publishes anew before each sleep. A state in which nobody can move, the worker asleep
+ * and an event of its interest unseen, is a lost wake-up.
  *
- *	usage: doorbell_model [mutant]     no argument: the real order, which must pass; with one: it must fail
+ *	usage: doorbell_model [mutant]     none: the real order, must pass; with one: must fail
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,7 +59,8 @@ struct state {
 	uint8_t memory[WORDS];
 	struct thread writer, worker;
 	uint8_t event, asleep_seen, filter_seen; /* writer's registers */
-	uint8_t position, bell, answered;        /* worker's; the bell counts, as an eventfd that is never read */
+	uint8_t position, bell,
+	    answered; /* worker's; the bell counts, as an eventfd that is never read */
 };
 
 struct model {
@@ -70,7 +72,15 @@ struct model {
 };
 
 enum { WRITER_TAIL, WRITER_ASLEEP, WRITER_FILTER, WRITER_TAKE, WRITER_BELL, WRITER_DONE };
-enum { WORKER_READ, WORKER_FILTER_OFF, WORKER_FILTER, WORKER_ASLEEP, WORKER_LOOK, WORKER_SLEEP, WORKER_AWAKE };
+enum {
+	WORKER_READ,
+	WORKER_FILTER_OFF,
+	WORKER_FILTER,
+	WORKER_ASLEEP,
+	WORKER_LOOK,
+	WORKER_SLEEP,
+	WORKER_AWAKE
+};
 
 /* A load sees the thread's own buffered stores first. */
 static uint8_t
@@ -161,14 +171,16 @@ writer_step(const struct model *m, struct state *s)
 	case WRITER_FILTER:
 		s->filter_seen = load(s, t, FILTER);
 		t->step = WRITER_TAKE;
-		if ((s->event % 2 == 0 || s->filter_seen == 0) && m->mutant != ASLEEP_CLEARED_UNREAD)
+		if ((s->event % 2 == 0 || s->filter_seen == 0) &&
+		    m->mutant != ASLEEP_CLEARED_UNREAD)
 			next_event(s);
 		return true;
 	case WRITER_TAKE:
 		if (!exchange(s, t, ASLEEP, 0, &old))
 			return false;
 		t->step = WRITER_BELL;
-		if (old == 0 || (m->mutant == ASLEEP_CLEARED_UNREAD && (s->event % 2 == 0 || s->filter_seen == 0)))
+		if (old == 0 || (m->mutant == ASLEEP_CLEARED_UNREAD &&
+				    (s->event % 2 == 0 || s->filter_seen == 0)))
 			next_event(s);
 		return true;
 	case WRITER_BELL:
@@ -193,7 +205,7 @@ worker_step(const struct model *m, struct state *s)
 		s->position = load(s, t, TAIL);
 		t->step = WORKER_FILTER_OFF;
 		return true;
-	case WORKER_FILTER_OFF: /* board_filter_clear; while it is awake nobody may rely on the filter */
+	case WORKER_FILTER_OFF: /* board_filter_clear */
 		if (!store(t, FILTER, 0))
 			return false;
 		t->step = m->mutant == FILTER_AFTER_ASLEEP ? WORKER_ASLEEP : WORKER_FILTER;
@@ -206,9 +218,12 @@ worker_step(const struct model *m, struct state *s)
 							   : WORKER_ASLEEP;
 		return true;
 	case WORKER_ASLEEP:
-		if (m->mutant == ASLEEP_STORED_PLAINLY ? !store(t, ASLEEP, 1) : !exchange(s, t, ASLEEP, 1, &old))
+		if (m->mutant == ASLEEP_STORED_PLAINLY ? !store(t, ASLEEP, 1)
+						       : !exchange(s, t, ASLEEP, 1, &old))
 			return false;
-		t->step = m->mutant == NO_SECOND_LOOK || m->mutant == SECOND_LOOK_FIRST ? WORKER_SLEEP : WORKER_LOOK;
+		t->step = m->mutant == NO_SECOND_LOOK || m->mutant == SECOND_LOOK_FIRST
+			      ? WORKER_SLEEP
+			      : WORKER_LOOK;
 		return true;
 	case WORKER_LOOK:
 		t->step = load(s, t, TAIL) != s->position ? WORKER_AWAKE : WORKER_SLEEP;
@@ -239,7 +254,8 @@ visit(struct model *m, const struct state *s)
 
 	for (size_t i = 0; i < sizeof *s; i++)
 		hash = (hash ^ bytes[i]) * 1099511628211u;
-	for (uint32_t i = (uint32_t)(hash >> 20) % (2 * STATES_MAX);; i = (i + 1) % (2 * STATES_MAX)) {
+	for (uint32_t i = (uint32_t)(hash >> 20) % (2 * STATES_MAX);;
+	     i = (i + 1) % (2 * STATES_MAX)) {
 		if (m->table[i] == 0) {
 			if (m->count == STATES_MAX) {
 				m->failed = "the model's tables are too small";
@@ -317,8 +333,8 @@ main(int argc, char **argv)
 		return 2;
 	explore(&m);
 	printf("# %u states\n", m.count);
-	printf("%s 1 - doorbell_model_%s%s%s\n1..1\n", m.failed == NULL ? "ok" : "not ok", mutants[m.mutant],
-	    m.failed == NULL ? "" : " # ", m.failed == NULL ? "" : m.failed);
+	printf("%s 1 - doorbell_model_%s%s%s\n1..1\n", m.failed == NULL ? "ok" : "not ok",
+	    mutants[m.mutant], m.failed == NULL ? "" : " # ", m.failed == NULL ? "" : m.failed);
 	free(m.states);
 	free(m.table);
 	return m.failed != NULL;

@@ -1,16 +1,19 @@
 /*
- * ring_model.c: every interleaving of one writer and one reader of a small ring, by explicit search.
+ * ring_model.c: every interleaving of one writer and one reader of a small ring, by explicit
+ * search.
  *
- * The writer's stores are a fixed list, since it never reads what readers do; all are release stores, so under x86-TSO
- * (and under C11) a reader sees them in order: the memory is a function of how many have reached it. Its store buffer
- * only delays them, which is the same as the writer being slower. A state is that number and the reader's registers.
- * The reader's loads are single steps. (Where both sides store and load, order matters: doorbell_model.c has buffers.)
+ * The writer's stores are a fixed list, since it never reads what readers do; all are release
+ * stores, so under x86-TSO (and under C11) a reader sees them in order: the memory is a function of
+ * how many have reached it. Its store buffer only delays them, which is the same as the writer
+ * being slower. A state is that number and the reader's registers. The reader's loads are single
+ * steps. (Where both sides store and load, order matters: doorbell_model.c has buffers.)
  *
- * Records are numbered from 1 and lie in SLOTS slots; position, id and number are one. The ring's steps are those of
- * ring_write.c, index.c and ring_seek.c, with the same names. That the index follows the bytes is not among the mutants:
- * the tail alone decides what is read, and adoption clears what lies beyond it.
+ * Records are numbered from 1 and lie in SLOTS slots; position, id and number are one. The ring's
+ * steps are those of ring_write.c, index.c and ring_seek.c, with the same names. That the index
+ * follows the bytes is not among the mutants: the tail alone decides what is read, and adoption
+ * clears what lies beyond it.
  *
- *	usage: ring_model [mutant]     no argument: the real order, which must pass; with one: it must fail
+ *	usage: ring_model [mutant]     none: the real order, must pass; with one: must fail
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -128,7 +131,10 @@ struct model {
 	const char *failed;
 };
 
-/* ---- the writer's stores ------------------------------------------------------------------------- */
+/*
+ * ---- the writer's stores
+ * -------------------------------------------------------------------------
+ */
 
 static void
 store(struct model *m, unsigned word, unsigned value)
@@ -170,7 +176,8 @@ static void
 write_index(struct model *m, unsigned p, unsigned entry, unsigned published)
 {
 	unsigned base = ENTRIES + 3 * entry, evicted = now(m, base + NEWEST);
-	bool own = now(m, base + HASH) == (unsigned char)m->channel[p] && evicted + SLOTS > p && evicted != 0;
+	bool own = now(m, base + HASH) == (unsigned char)m->channel[p] && evicted + SLOTS > p &&
+		   evicted != 0;
 
 	if (!own) {
 		bool costs = evicted != 0 && evicted + SLOTS > p && evicted > now(m, LOST);
@@ -257,7 +264,10 @@ write_all(struct model *m, const char *story)
 	}
 }
 
-/* ---- what must hold ------------------------------------------------------------------------------ */
+/*
+ * ---- what must hold
+ * ------------------------------------------------------------------------------
+ */
 
 static void
 expect(struct model *m, bool condition, const char *what)
@@ -306,7 +316,10 @@ finish_empty(struct model *m, struct state *s, bool gap)
 	s->step = WAITING;
 }
 
-/* ---- the reader's steps -------------------------------------------------------------------------- */
+/*
+ * ---- the reader's steps
+ * --------------------------------------------------------------------------
+ */
 
 static void
 begin_find(const struct model *m, struct state *s, bool consult)
@@ -334,20 +347,27 @@ absent(struct model *m, struct state *s)
 static void
 found_entry(struct model *m, struct state *s)
 {
-	unsigned published = s->newest <= s->tail || m->mutant == READER_IGNORES_TAIL_FOR_NEWEST ? s->newest : s->prior;
+	unsigned published = s->newest <= s->tail || m->mutant == READER_IGNORES_TAIL_FOR_NEWEST
+				 ? s->newest
+				 : s->prior;
 
 	if (s->hash != 'A' || s->newest == 0 || published == 0) {
 		absent(m, s);
 		return;
 	}
-	expect(m, published <= s->tail || m->mutant == READER_READS_TAIL_BEFORE_ENTRY ||
-	    m->mutant == READER_IGNORES_TAIL_FOR_NEWEST, "prior is not published");
+	expect(m,
+	    published <= s->tail || m->mutant == READER_READS_TAIL_BEFORE_ENTRY ||
+		m->mutant == READER_IGNORES_TAIL_FOR_NEWEST,
+	    "prior is not published");
 	if (published > s->tail && m->mutant == READER_READS_TAIL_BEFORE_ENTRY) {
 		absent(m, s);
 		return;
 	}
 	if (s->consult) {
-		/* Nothing comes after the event that it stands on; or the channel began anew: seek by id. */
+		/*
+		 * Nothing comes after the event that it stands on; or the channel began anew: seek
+		 * by id.
+		 */
 		s->step = published == s->place ? WAITING : SEEK;
 		return;
 	}
@@ -409,7 +429,8 @@ judge(struct model *m, struct state *s)
 		return;
 	}
 	expect(m, s->got[ECHO] == s->at && s->got[DATA] == s->at, "a torn record was believed");
-	expect(m, s->got[CHANNEL] == 'A' || s->why == FOR_ORDER, "a record of another channel was believed");
+	expect(m, s->got[CHANNEL] == 'A' || s->why == FOR_ORDER,
+	    "a record of another channel was believed");
 	switch ((enum why)s->why) {
 	case FOR_SEEK:
 	case FOR_WALK:
@@ -423,7 +444,8 @@ judge(struct model *m, struct state *s)
 		deliver(m, s, s->at, s->got[PREV_ID], true);
 		return;
 	case FOR_ORDER:
-		expect(m, s->got[CHANNEL] == (unsigned char)m->channel[s->at], "a torn record was believed");
+		expect(m, s->got[CHANNEL] == (unsigned char)m->channel[s->at],
+		    "a torn record was believed");
 		s->place = s->at;
 		s->step = ORDER_TAIL;
 		return;
@@ -448,14 +470,15 @@ follow(struct model *m, struct state *s)
 }
 
 /*
- * Waiting means: until the tail moves. After a whole round of the reader behind the writer's last store nothing
- * may be outstanding: it would wait for ever.
+ * Waiting means: until the tail moves. After a whole round of the reader behind the writer's last
+ * store nothing may be outstanding: it would wait for ever.
  */
 static void
 wait_for_news(struct model *m, struct state *s)
 {
 	if (s->stores == m->stores) {
-		expect(m, !s->last_round || missing(m, s->cursor, m->events + 1) == 0, "waits for ever beside news");
+		expect(m, !s->last_round || missing(m, s->cursor, m->events + 1) == 0,
+		    "waits for ever beside news");
 		s->last_round = 1;
 	}
 	if (s->place == 0) {
@@ -475,7 +498,8 @@ reader_step(struct model *m, struct state *s)
 
 	switch (s->step) {
 	case SEEK:
-		expect(m, s->cursor <= memory[ISSUED], "an id that was delivered counts as from the future");
+		expect(m, s->cursor <= memory[ISSUED],
+		    "an id that was delivered counts as from the future");
 		s->settled = memory[SETTLED];
 		if (m->mutant == READER_READS_LOST_BEFORE_SEARCHING)
 			s->lost = memory[LOST];
@@ -556,7 +580,10 @@ reader_step(struct model *m, struct state *s)
 	}
 }
 
-/* ---- the search ---------------------------------------------------------------------------------- */
+/*
+ * ---- the search
+ * ----------------------------------------------------------------------------------
+ */
 
 static void
 visit(struct model *m, const struct state *s)
@@ -566,7 +593,8 @@ visit(struct model *m, const struct state *s)
 
 	for (size_t i = 0; i < sizeof *s; i++)
 		hash = (hash ^ bytes[i]) * 1099511628211u;
-	for (uint32_t i = (uint32_t)(hash >> 20) % (2 * STATES_MAX);; i = (i + 1) % (2 * STATES_MAX)) {
+	for (uint32_t i = (uint32_t)(hash >> 20) % (2 * STATES_MAX);;
+	     i = (i + 1) % (2 * STATES_MAX)) {
 		if (m->table[i] == 0) {
 			if (m->count == STATES_MAX) {
 				m->quiet = true;
@@ -690,7 +718,8 @@ main(int argc, char **argv)
 	}
 	/* An entry for each channel; then one for both, so that each takes it from the other. */
 	for (unsigned entries = 2; entries >= 1 && failed == NULL; entries--) {
-		for (unsigned i = 0; i < sizeof stories / sizeof stories[0] && failed == NULL; i++) {
+		for (unsigned i = 0; i < sizeof stories / sizeof stories[0] && failed == NULL;
+		     i++) {
 			struct state *kept_states = m->states;
 			uint32_t *kept_table = m->table;
 
@@ -706,8 +735,8 @@ main(int argc, char **argv)
 		}
 	}
 	printf("# %lu states\n", states);
-	printf("%s 1 - ring_model_%s%s%s\n1..1\n", failed == NULL ? "ok" : "not ok", mutants[mutant],
-	    failed == NULL ? "" : " # ", failed == NULL ? "" : failed);
+	printf("%s 1 - ring_model_%s%s%s\n1..1\n", failed == NULL ? "ok" : "not ok",
+	    mutants[mutant], failed == NULL ? "" : " # ", failed == NULL ? "" : failed);
 	free(m->states);
 	free(m->table);
 	free(m);

@@ -1,6 +1,7 @@
 /*
- * doorbell_stress.c: one event at a time to a worker that falls asleep after each: every event is a race between going to
- * sleep and being woken. A wake-up that is lost leaves the worker asleep beside news: it says so after a second.
+ * doorbell_stress.c: one event at a time to a worker that falls asleep after each: every event is a
+ * race between going to sleep and being woken. A wake-up that is lost leaves the worker asleep
+ * beside news: it says so after a second.
  *
  *	usage: doorbell_stress [handshakes, default 150000]
  */
@@ -62,7 +63,10 @@ work(void *argument)
 		random = random * 6364136223846793005ul + 1442695040888963407ul;
 		for (unsigned long spin = (random >> 34) % 1000; spin > 0; spin--)
 			atomic_signal_fence(memory_order_seq_cst);
-		/* The interest changes while the worker is awake, as it does when clients come and go. */
+		/*
+		 * The interest changes while the worker is awake, as it does when clients come and
+		 * go.
+		 */
 		board_filter_clear(&st->board);
 		board_filter_add(&st->board, mine);
 		if (!doorbell_sleep(&st->board, st->ring, position))
@@ -76,7 +80,10 @@ work(void *argument)
 	return NULL;
 }
 
-/* Prepares all but the last two steps before the pause: these then follow each other at once, as the race needs it. */
+/*
+ * Prepares all but the last two steps before the pause: these then follow each other at once, as
+ * the race needs it.
+ */
 static void
 publish(struct stress *st, const char *channel, unsigned long pause)
 {
@@ -100,7 +107,10 @@ publish(struct stress *st, const char *channel, unsigned long pause)
 	st->rung += doorbell_ring(st->ring, &sleeper, 1, &batch, UINT64_MAX, &failed);
 }
 
-/* An event that the worker does not care about: if it sleeps, it goes on sleeping, and nobody may wait for it. */
+/*
+ * An event that the worker does not care about: if it sleeps, it goes on sleeping, and nobody may
+ * wait for it.
+ */
 static void
 sleep_through(struct stress *st)
 {
@@ -124,7 +134,8 @@ main(int argc, char **argv)
 	st.deadline = now_s() + 20;
 	if (pthread_create(&worker, NULL, work, &st) != 0)
 		abort();
-	for (done = 0; done < st.handshakes && !atomic_load(&st.lost) && now_s() < st.deadline; done++) {
+	for (done = 0; done < st.handshakes && !atomic_load(&st.lost) && now_s() < st.deadline;
+	     done++) {
 		random = random * 6364136223846793005ul + 1442695040888963407ul;
 		/* The worker sleeps through "other": what follows must still wake it. */
 		publish(&st, "mine", (random >> 34) % 1000);
@@ -134,7 +145,8 @@ main(int argc, char **argv)
 	atomic_store(&st.stop, true);
 	doorbell_ring_one(st.bell);
 	pthread_join(worker, NULL);
-	printf("# %lu handshakes, slept %lu times, rung %lu times\n", (unsigned long)done, st.slept, st.rung);
+	printf("# %lu handshakes, slept %lu times, rung %lu times\n", (unsigned long)done, st.slept,
+	    st.rung);
 	printf("%s 1 - doorbell_loses_no_wake_up\n1..1\n", atomic_load(&st.lost) ? "not ok" : "ok");
 	close(st.bell);
 	board_close(&st.board);

@@ -1,13 +1,15 @@
 /*
  * ring_adopt.c: the writer dies at every store of a publish; a successor adopts what is there.
  *
- * The writer's sources are compiled with seam.h, so that seam_stored runs after each of their stores. It copies the
- * segment as it is at that moment, adopts the copy, and compares with the oracle: the batch is there whole or not at
- * all, every link, verdict and key is right, and the ring goes on. A reader looks at the live ring there, too.
+ * The writer's sources are compiled with seam.h, so that seam_stored runs after each of their
+ * stores. It copies the segment as it is at that moment, adopts the copy, and compares with the
+ * oracle: the batch is there whole or not at all, every link, verdict and key is right, and the
+ * ring goes on. A reader looks at the live ring there, too.
  *
- * The other way round, seam_loading runs before each load of a reader: at one of them, drawn by lot, the writer gets
- * to work, from one event to more than a lap. What the reader then answers must be true. All in one thread: so these
- * are the races that tests/stress meets by chance, met for certain.
+ * The other way round, seam_loading runs before each load of a reader: at one of them, drawn by
+ * lot, the writer gets to work, from one event to more than a lap. What the reader then answers
+ * must be true. All in one thread: so these are the races that tests/stress meets by chance, met
+ * for certain.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -65,8 +67,10 @@ expected(const struct ring_words *words)
 	memcpy(o.events, seam.oracle->events, o.count * sizeof *o.events);
 	if (atomic_load_explicit(&words->tail, memory_order_relaxed) > o.published) {
 		if (seam.forgetting >= 0) {
-			name = (struct record_slice){oracle_names[seam.forgetting], strlen(oracle_names[seam.forgetting])};
-			oracle_append(&o, 1u << seam.forgetting, true, ring_write_size(seam.writer, &e), seam.now_ms, 0, 0, 0);
+			name = (struct record_slice){
+			    oracle_names[seam.forgetting], strlen(oracle_names[seam.forgetting])};
+			oracle_append(&o, 1u << seam.forgetting, true,
+			    ring_write_size(seam.writer, &e), seam.now_ms, 0, 0, 0);
 		}
 		oracle_commit(&o);
 	}
@@ -151,7 +155,8 @@ run(unsigned number, unsigned long seed, uint32_t data_max, unsigned batch_max)
 	for (unsigned i = 0; i < WARM_UP + EVENTS && seam.failed == NULL && o.failed == NULL; i++) {
 		seam.armed = i >= WARM_UP;
 		seam.now_ms += oracle_random(&o, 2);
-		for (unsigned k = 0, batch = 1 + (unsigned)oracle_random(&o, batch_max); k < batch; k++)
+		for (unsigned k = 0, batch = 1 + (unsigned)oracle_random(&o, batch_max); k < batch;
+		     k++)
 			oracle_step(&o, seam.writer, seam.now_ms, data_max);
 		ring_write_commit(seam.writer);
 		oracle_commit(&o);
@@ -166,13 +171,17 @@ run(unsigned number, unsigned long seed, uint32_t data_max, unsigned batch_max)
 		seam.failed = o.failed;
 	if (seam.failed != NULL)
 		printf("# %s, at store %lu\n", seam.failed, seam.stores);
-	printf("%s %u - ring_survives_its_writer_at_every_store data_max=%u batch_max=%u stores=%lu\n",
+	printf(
+	    "%s %u - ring_survives_its_writer_at_every_store data_max=%u batch_max=%u stores=%lu\n",
 	    seam.failed == NULL ? "ok" : "not ok", number, data_max, batch_max, seam.stores);
 	oracle_free(&o);
 	ring_write_close(seam.writer);
 }
 
-/* ---- the writer works in the middle of a search --------------------------------------------------- */
+/*
+ * ---- the writer works in the middle of a search
+ * ---------------------------------------------------
+ */
 
 static void
 work(struct oracle *o)
@@ -216,8 +225,8 @@ static bool
 any_between(const struct oracle *o, unsigned channel, uint64_t after, uint64_t before)
 {
 	for (size_t i = 0; i < o->count; i++) {
-		if (o->events[i].committed && (o->events[i].channels >> channel & 1) && o->events[i].id > after &&
-		    o->events[i].id < before)
+		if (o->events[i].committed && (o->events[i].channels >> channel & 1) &&
+		    o->events[i].id > after && o->events[i].id < before)
 			return true;
 	}
 	return false;
@@ -246,7 +255,10 @@ search_while_it_works(struct oracle *o, const struct ring *r)
 	} else {
 		ORACLE_EXPECT(o, s.id > cursor && s.id <= o->settled);
 		ORACLE_EXPECT(o, s.gap || !any_between(o, channel, cursor, s.id));
-		/* No false alarm, where the record has one before it in its channel and so knows exactly. */
+		/*
+		 * No false alarm, where the record has one before it in its channel and so knows
+		 * exactly.
+		 */
 		ORACLE_EXPECT(o, !s.gap || s.back == 0 || any_between(o, channel, cursor, s.id));
 		result = ring_read_copy(r, s.position, buffer, sizeof buffer, &record);
 		ORACLE_EXPECT(o, result == RING_LAPPED || (result == RING_OK && record.id == s.id));

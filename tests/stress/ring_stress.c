@@ -1,9 +1,11 @@
 /*
- * ring_stress.c: one writer at full speed, readers that are overtaken all the time. Threads stand for processes: each
- * reader has a mapping of its own (under sanitizers they share one, so that ThreadSanitizer sees the races).
+ * ring_stress.c: one writer at full speed, readers that are overtaken all the time. Threads stand
+ * for processes: each reader has a mapping of its own (under sanitizers they share one, so that
+ * ThreadSanitizer sees the races).
  *
- * Every event carries its sequence number in each of its channels, and bytes that follow from them. Checked: no
- * torn or foreign event, order, links, and gaps exactly: declared where one is missing, and only there.
+ * Every event carries its sequence number in each of its channels, and bytes that follow from them.
+ * Checked: no torn or foreign event, order, links, and gaps exactly: declared where one is missing,
+ * and only there.
  *
  *	usage: ring_stress [seconds, default 3]
  */
@@ -74,7 +76,10 @@ now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* Now and then a reader is away until it has certainly been overtaken, however fast this machine is. */
+/*
+ * Now and then a reader is away until it has certainly been overtaken, however fast this machine
+ * is.
+ */
 static void
 rest(struct reader *rd)
 {
@@ -83,11 +88,15 @@ rest(struct reader *rd)
 	if (next_random(&rd->random) % 3000 != 0 && rd->rested)
 		return;
 	rd->rested = true;
-	while (!atomic_load(&rd->stress->stop) && ring_read_tail(&rd->ring) < from + 2 * rd->ring.size)
+	while (
+	    !atomic_load(&rd->stress->stop) && ring_read_tail(&rd->ring) < from + 2 * rd->ring.size)
 		usleep(500);
 }
 
-/* ---- writer -------------------------------------------------------------------------------------- */
+/*
+ * ---- writer
+ * --------------------------------------------------------------------------------------
+ */
 
 static size_t
 fill(unsigned char *data, const struct payload *p, size_t extra)
@@ -146,7 +155,10 @@ write_all(void *argument)
 	return NULL;
 }
 
-/* ---- readers ------------------------------------------------------------------------------------- */
+/*
+ * ---- readers
+ * -------------------------------------------------------------------------------------
+ */
 
 static struct payload
 check_bytes(struct reader *rd, const struct record *record)
@@ -159,13 +171,15 @@ check_bytes(struct reader *rd, const struct record *record)
 		return p;
 	memcpy(&p, record->data.bytes, sizeof p);
 	for (size_t i = sizeof p; i < record->data.len; i++)
-		whole = whole && (unsigned char)record->data.bytes[i] == (unsigned char)(p.seed + i - sizeof p);
+		whole = whole && (unsigned char)record->data.bytes[i] ==
+				     (unsigned char)(p.seed + i - sizeof p);
 	expect(rd->stress, whole, "torn data");
 	for (unsigned c = 0; c < CHANNELS; c++) {
-		int found = record_find(
-		    record, ring_hash(&rd->ring, names[c], strlen(names[c])), names[c], strlen(names[c]));
+		int found = record_find(record, ring_hash(&rd->ring, names[c], strlen(names[c])),
+		    names[c], strlen(names[c]));
 
-		expect(rd->stress, (found != -1) == (p.number[c] != 0), "links do not match the data");
+		expect(
+		    rd->stress, (found != -1) == (p.number[c] != 0), "links do not match the data");
 	}
 	atomic_fetch_add(&rd->stress->checked, 1);
 	return p;
@@ -190,7 +204,8 @@ read_in_order(void *argument)
 			expect(st, record.id > last_id, "ids go back");
 			last_id = record.id;
 			for (unsigned c = 0; c < CHANNELS; c++) {
-				expect(st, p.number[c] == 0 || last[c] == 0 || p.number[c] == last[c] + 1,
+				expect(st,
+				    p.number[c] == 0 || last[c] == 0 || p.number[c] == last[c] + 1,
 				    "an event is missing from the sequence");
 				last[c] = p.number[c] != 0 ? p.number[c] : last[c];
 			}
@@ -223,7 +238,8 @@ static bool
 take(struct reader *rd, struct place *at, uint64_t position, uint64_t id)
 {
 	struct record record;
-	enum ring_result result = ring_read_copy(&rd->ring, position, rd->buffer, sizeof rd->buffer, &record);
+	enum ring_result result =
+	    ring_read_copy(&rd->ring, position, rd->buffer, sizeof rd->buffer, &record);
 	struct stress *st = rd->stress;
 	uint64_t number;
 
@@ -237,8 +253,12 @@ take(struct reader *rd, struct place *at, uint64_t position, uint64_t id)
 	expect(st, number > at->number, "an event came twice");
 	if (at->number != 0 && number > at->number) {
 		expect(st, at->gap || number == at->number + 1, "a gap was not told");
-		/* The quiet channel may be forgotten while nothing of it is missing: its cursor is then too old to tell. */
-		expect(st, !at->gap || number != at->number + 1 || rd->channel == CHANNELS - 1, "a false alarm");
+		/*
+		 * The quiet channel may be forgotten while nothing of it is missing: its cursor is
+		 * then too old to tell.
+		 */
+		expect(st, !at->gap || number != at->number + 1 || rd->channel == CHANNELS - 1,
+		    "a false alarm");
 	}
 	*at = (struct place){record.position, id, number, false};
 	return true;
@@ -254,7 +274,8 @@ search(struct reader *rd, struct place *at)
 
 	atomic_fetch_add(&rd->stress->seeks, 1);
 	ring_seek_after(&s, &rd->ring, name, strlen(name), at->id);
-	while ((result = ring_seek_step(&s, 1 + (unsigned)next_random(&rd->random) % 100)) == RING_MORE)
+	while ((result = ring_seek_step(&s, 1 + (unsigned)next_random(&rd->random) % 100)) ==
+	       RING_MORE)
 		;
 	expect(rd->stress, result != RING_CORRUPT, "corrupt while seeking");
 	at->position = 0;
@@ -290,8 +311,8 @@ walk_a_channel(void *argument)
 		enum ring_result result = RING_LAPPED;
 
 		if (at.position != 0)
-			result = ring_seek_next(
-			    &rd->ring, name, strlen(name), hash, at.position, at.id, &next, &next_id);
+			result = ring_seek_next(&rd->ring, name, strlen(name), hash, at.position,
+			    at.id, &next, &next_id);
 		expect(st, result != RING_CORRUPT, "corrupt while following");
 		if (result == RING_OK)
 			moved = take(rd, &at, next, next_id) || search(rd, &at);
@@ -304,7 +325,8 @@ walk_a_channel(void *argument)
 		if (at.number != 0)
 			rest(rd);
 	}
-	expect(st, atomic_load(&st->failed) != NULL || at.gap || at.number == st->last_number[rd->channel],
+	expect(st,
+	    atomic_load(&st->failed) != NULL || at.gap || at.number == st->last_number[rd->channel],
 	    "the last event did not come");
 	return NULL;
 }
@@ -323,7 +345,9 @@ ask_at_random(void *argument)
 		enum ring_result result;
 		struct ring_seek s;
 
-		expect(st, ring_seek_time(&rd->ring, BIRTH_MS + next_random(&rd->random) % 100000, &cursor) == RING_OK,
+		expect(st,
+		    ring_seek_time(&rd->ring, BIRTH_MS + next_random(&rd->random) % 100000,
+			&cursor) == RING_OK,
 		    "corrupt while seeking by time");
 		ring_seek_last(&s, &rd->ring, name, strlen(name), wanted);
 		while ((result = ring_seek_step(&s, 10)) == RING_MORE)
@@ -337,7 +361,8 @@ ask_at_random(void *argument)
 }
 
 static void
-start(struct stress *st, struct reader **rd, pthread_t *thread, void *(*body)(void *), unsigned channel)
+start(struct stress *st, struct reader **rd, pthread_t *thread, void *(*body)(void *),
+    unsigned channel)
 {
 	*rd = calloc(1, sizeof **rd);
 	if (*rd == NULL)
@@ -348,7 +373,8 @@ start(struct stress *st, struct reader **rd, pthread_t *thread, void *(*body)(vo
 #ifdef SANITIZED
 	(*rd)->ring = *ring_write_ring(st->writer);
 #else
-	if (ring_attach(&(*rd)->ring, dup(segment_reader(&ring_write_ring(st->writer)->segment))) != SEGMENT_OK)
+	if (ring_attach(&(*rd)->ring, dup(segment_reader(&ring_write_ring(st->writer)->segment))) !=
+	    SEGMENT_OK)
 		abort();
 #endif
 	if (pthread_create(thread, NULL, body, *rd) != 0)
@@ -384,10 +410,11 @@ main(int argc, char **argv)
 	}
 	failed = atomic_load(&st.failed);
 	printf("# %lu checked, %lu gaps, %lu seeks, %lu times lapped in order, %lu events\n",
-	    (unsigned long)st.checked, (unsigned long)st.gaps, (unsigned long)st.seeks, (unsigned long)st.lapped,
-	    (unsigned long)st.last_number[0]);
-	printf("%s 1 - ring_is_never_torn_and_gaps_are_exact%s%s\n", failed == NULL ? "ok" : "not ok",
-	    failed == NULL ? "" : " # ", failed == NULL ? "" : failed);
+	    (unsigned long)st.checked, (unsigned long)st.gaps, (unsigned long)st.seeks,
+	    (unsigned long)st.lapped, (unsigned long)st.last_number[0]);
+	printf("%s 1 - ring_is_never_torn_and_gaps_are_exact%s%s\n",
+	    failed == NULL ? "ok" : "not ok", failed == NULL ? "" : " # ",
+	    failed == NULL ? "" : failed);
 	/* A run in which nobody was overtaken would prove nothing. */
 	printf("%s 2 - readers_were_overtaken\n", st.lapped > 0 && st.gaps > 0 ? "ok" : "not ok");
 	printf("1..2\n");

@@ -1,5 +1,6 @@
 /*
- * board_test.c: counters, their names, the interest filter, and the doorbell's decisions (its races: tests/stress).
+ * board_test.c: counters, their names, the interest filter, and the doorbell's decisions (its
+ * races: tests/stress).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -94,7 +95,8 @@ static void
 publish(struct ring_write *w, const char *channel, struct doorbell_batch *batch)
 {
 	struct record_slice name = {channel, strlen(channel)};
-	struct ring_write_event e = {.channels = &name, .channels_count = 1, .now_ms = 1763856000000};
+	struct ring_write_event e = {
+	    .channels = &name, .channels_count = 1, .now_ms = 1763856000000};
 	uint64_t id;
 
 	assert_int_equal(ring_write_append(w, &e, &id), RING_OK);
@@ -123,7 +125,7 @@ doorbell_rings_only_for_sleepers_who_care(void **state)
 	board_filter_add(&b, ring_hash(r, "mine", 4));
 	publish(w, "mine", &batch);
 	assert_int_equal(doorbell_ring(r, sleepers, 2, &batch, 1 << 20, &failed), 0); /* awake */
-	assert_false(doorbell_sleep(&b, r, at));                                     /* news */
+	assert_false(doorbell_sleep(&b, r, at));                                      /* news */
 	assert_false(board_sleeping(&b));
 	at = ring_read_tail(r);
 	assert_true(doorbell_sleep(&b, r, at));

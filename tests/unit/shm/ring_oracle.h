@@ -1,8 +1,10 @@
 /*
- * ring_oracle.h: what the ring must answer, computed from the full history of what was appended, by plain loops.
+ * ring_oracle.h: what the ring must answer, computed from the full history of what was appended, by
+ * plain loops.
  *
- * It knows the rules of CONTRACT and design only: where records lie (its own arithmetic), what is kept, what a channel's
- * first and next events are, and when there is a gap. Nothing of it is shared with the code under test.
+ * It knows the rules of CONTRACT and design only: where records lie (its own arithmetic), what is
+ * kept, what a channel's first and next events are, and when there is a gap. Nothing of it is
+ * shared with the code under test.
  */
 #ifndef TESTS_RING_ORACLE_H
 #define TESTS_RING_ORACLE_H
@@ -120,7 +122,9 @@ oracle_append(struct oracle *o, unsigned channels, bool forget, uint64_t length,
 		const struct oracle_event *before = oracle_before(o, o->count, c);
 
 		if (channels >> c & 1)
-			e->prev_id[c] = before == NULL ? o->lost_id : before->forget ? before->prev_id[c] : before->id;
+			e->prev_id[c] = before == NULL   ? o->lost_id
+					: before->forget ? before->prev_id[c]
+							 : before->id;
 	}
 	o->count++;
 }
@@ -176,7 +180,8 @@ oracle_seek(const struct oracle *o, unsigned channel, uint64_t cursor, const siz
 	size_t forgot = 0;
 
 	for (size_t i = 0; i < o->count; i++) {
-		if (o->events[i].committed && o->events[i].forget && o->events[i].channels >> channel & 1)
+		if (o->events[i].committed && o->events[i].forget &&
+		    o->events[i].channels >> channel & 1)
 			forgot = i + 1;
 	}
 	for (size_t i = 0; i < o->count; i++) {
@@ -185,9 +190,14 @@ oracle_seek(const struct oracle *o, unsigned channel, uint64_t cursor, const siz
 		if (e->committed && (e->channels >> channel & 1) && !e->forget && e->id > from &&
 		    (!oracle_kept(o, e) || i < forgot))
 			a.truly_gone = true;
-		/* The newest published record of the channel decides what is known of the time before it. */
+		/*
+		 * The newest published record of the channel decides what is known of the time
+		 * before it.
+		 */
 		if (e->committed && (e->channels >> channel & 1))
-			lost = !oracle_kept(o, e) ? o->lost_id : e->forget ? e->prev_id[channel] : 0;
+			lost = !oracle_kept(o, e) ? o->lost_id
+			       : e->forget        ? e->prev_id[channel]
+						  : 0;
 	}
 	for (size_t i = 0; i < n && !a.found; i++) {
 		const struct oracle_event *e = &o->events[list[i]];
@@ -207,12 +217,15 @@ oracle_seek(const struct oracle *o, unsigned channel, uint64_t cursor, const siz
 	return a;
 }
 
-/* ---- comparing ----------------------------------------------------------------------------------- */
+/*
+ * ---- comparing
+ * -----------------------------------------------------------------------------------
+ */
 
-#define ORACLE_EXPECT(o, condition)                                                                \
-	do {                                                                                       \
-		if (!(condition) && (o)->failed == NULL)                                           \
-			(o)->failed = #condition;                                                  \
+#define ORACLE_EXPECT(o, condition)                      \
+	do {                                             \
+		if (!(condition) && (o)->failed == NULL) \
+			(o)->failed = #condition;        \
 	} while (0)
 
 static inline void
@@ -258,7 +271,8 @@ oracle_check_last(struct oracle *o, const struct ring *r, unsigned channel, uint
 }
 
 static inline void
-oracle_check_next(struct oracle *o, const struct ring *r, unsigned channel, const size_t *list, size_t n)
+oracle_check_next(
+    struct oracle *o, const struct ring *r, unsigned channel, const size_t *list, size_t n)
 {
 	const char *name = oracle_names[channel];
 	uint64_t hash = ring_hash(r, name, strlen(name)), next, next_id;
@@ -288,7 +302,8 @@ oracle_check_forgotten(struct oracle *o, const struct ring *r, unsigned channel)
 	size_t forgot = 0;
 
 	for (size_t i = 0; i < o->count; i++) {
-		if (o->events[i].committed && o->events[i].forget && o->events[i].channels >> channel & 1)
+		if (o->events[i].committed && o->events[i].forget &&
+		    o->events[i].channels >> channel & 1)
 			forgot = i;
 	}
 	if (o->count == 0 || !oracle_kept(o, &o->events[forgot]))
@@ -297,13 +312,14 @@ oracle_check_forgotten(struct oracle *o, const struct ring *r, unsigned channel)
 		const struct oracle_event *e = &o->events[i];
 
 		if ((e->channels >> channel & 1) && !e->forget && oracle_kept(o, e))
-			ORACLE_EXPECT(o, ring_seek_next(r, name, strlen(name), hash, e->position, e->id, &next,
-						     &next_id) == RING_LAPPED);
+			ORACLE_EXPECT(o, ring_seek_next(r, name, strlen(name), hash, e->position,
+					     e->id, &next, &next_id) == RING_LAPPED);
 	}
 }
 
 static inline void
-oracle_check_channel(struct oracle *o, const struct ring *r, unsigned channel, const size_t *list, size_t n)
+oracle_check_channel(
+    struct oracle *o, const struct ring *r, unsigned channel, const size_t *list, size_t n)
 {
 	const char *name = oracle_names[channel];
 	struct ring_seek_channel stats;
@@ -391,7 +407,8 @@ oracle_check(struct oracle *o, const struct ring *r)
 			oracle_check_seek(o, r, c, any - oracle_random(o, 2), list, n);
 			if (n != 0)
 				oracle_check_seek(o, r, c,
-				    o->events[list[oracle_random(o, n)]].id - oracle_random(o, 2), list, n);
+				    o->events[list[oracle_random(o, n)]].id - oracle_random(o, 2),
+				    list, n);
 		}
 		oracle_check_seek(o, r, c, 0, list, n);
 		oracle_check_seek(o, r, c, o->settled, list, n);
@@ -403,12 +420,16 @@ oracle_check(struct oracle *o, const struct ring *r)
 		oracle_check_forgotten(o, r, c);
 		oracle_check_channel(o, r, c, list, n);
 	}
-	oracle_check_time(o, r, ORACLE_BIRTH_MS + oracle_random(o, o->last_ms - ORACLE_BIRTH_MS + 3));
+	oracle_check_time(
+	    o, r, ORACLE_BIRTH_MS + oracle_random(o, o->last_ms - ORACLE_BIRTH_MS + 3));
 	free(list);
 	return o->failed == NULL;
 }
 
-/* ---- driving both -------------------------------------------------------------------------------- */
+/*
+ * ---- driving both
+ * --------------------------------------------------------------------------------
+ */
 
 /* A random event into writer and oracle. */
 static inline enum ring_result
@@ -416,9 +437,11 @@ oracle_step(struct oracle *o, struct ring_write *w, uint64_t now_ms, uint32_t da
 {
 	char data[1 << 14];
 	struct record_slice channels[ORACLE_CHANNELS];
-	struct ring_write_event e = {.channels = channels, .type = {"message", 7}, .now_ms = now_ms};
+	struct ring_write_event e = {
+	    .channels = channels, .type = {"message", 7}, .now_ms = now_ms};
 	/* The first channel is busy, the last one is hardly ever heard of. */
-	unsigned bits = 1u << (oracle_random(o, 64) == 0 ? 5 : oracle_random(o, 3) * oracle_random(o, 3));
+	unsigned bits =
+	    1u << (oracle_random(o, 64) == 0 ? 5 : oracle_random(o, 3) * oracle_random(o, 3));
 	uint64_t id, key = 0, length;
 	enum ring_result result;
 	char text[32];
@@ -427,7 +450,8 @@ oracle_step(struct oracle *o, struct ring_write *w, uint64_t now_ms, uint32_t da
 		bits |= (unsigned)oracle_random(o, 32);
 	for (unsigned c = 0; c < ORACLE_CHANNELS; c++) {
 		if (bits >> c & 1)
-			channels[e.channels_count++] = (struct record_slice){oracle_names[c], strlen(oracle_names[c])};
+			channels[e.channels_count++] =
+			    (struct record_slice){oracle_names[c], strlen(oracle_names[c])};
 	}
 	e.data = (struct record_slice){data, oracle_random(o, data_max)};
 	for (size_t k = 0; k < e.data.len; k++)

@@ -1,5 +1,6 @@
 /*
- * ring_oracle_test.c: thousands of random events into a tiny ring; every answer equals the oracle's.
+ * ring_oracle_test.c: thousands of random events into a tiny ring; every answer equals the
+ * oracle's.
  */
 #include <setjmp.h>
 #include <stdarg.h>

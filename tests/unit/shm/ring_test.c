@@ -1,5 +1,6 @@
 /*
- * ring_test.c: what the ring promises one at a time: batches, limits, keys, forgetting, eviction, damage.
+ * ring_test.c: what the ring promises one at a time: batches, limits, keys, forgetting, eviction,
+ * damage.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,11 +37,16 @@ text(const char *s)
 }
 
 static enum ring_result
-append_key(struct ring_write *w, const char *channel, const char *data, const char *key, uint64_t *id)
+append_key(
+    struct ring_write *w, const char *channel, const char *data, const char *key, uint64_t *id)
 {
 	struct record_slice name = text(channel);
-	struct ring_write_event e = {.channels = &name, .channels_count = 1, .type = text("message"),
-	    .data = text(data), .key = text(key), .now_ms = NOW};
+	struct ring_write_event e = {.channels = &name,
+	    .channels_count = 1,
+	    .type = text("message"),
+	    .data = text(data),
+	    .key = text(key),
+	    .now_ms = NOW};
 
 	return ring_write_append(w, &e, id);
 }
@@ -106,9 +112,15 @@ ring_returns_every_part_of_an_event(void **state)
 	struct ring_write *w = ring_new();
 	struct ring *r = ring_write_ring(w);
 	struct record_slice names[3] = {text("one"), text("two"), text("three")}, value;
-	struct ring_write_event e = {.channels = names, .channels_count = 3, .type = text("kind of"),
-	    .data = {"\0\xff\1", 3}, .key = text("k"), .attrs = {attrs, sizeof attrs},
-	    .kind = RECORD_BINARY, .user_flags = 0x4000, .now_ms = NOW + 5};
+	struct ring_write_event e = {.channels = names,
+	    .channels_count = 3,
+	    .type = text("kind of"),
+	    .data = {"\0\xff\1", 3},
+	    .key = text("k"),
+	    .attrs = {attrs, sizeof attrs},
+	    .kind = RECORD_BINARY,
+	    .user_flags = 0x4000,
+	    .now_ms = NOW + 5};
 	unsigned char buffer[4096];
 	struct record record;
 	uint64_t at = ring_read_tail(r), id;
@@ -248,7 +260,8 @@ ring_remembers_keys_as_long_as_their_records(void **state)
 
 	(void)state;
 	assert_int_equal(append_key(w, "a", "x", "k1", &first), RING_OK);
-	assert_int_equal(append_key(w, "b", "y", "k1", &id), RING_DUPLICATE); /* within the batch, too */
+	assert_int_equal(
+	    append_key(w, "b", "y", "k1", &id), RING_DUPLICATE); /* within the batch, too */
 	assert_int_equal(id, first);
 	ring_write_commit(w);
 	assert_int_equal(append_key(w, "a", "x", "k2", &id), RING_OK);
@@ -291,7 +304,8 @@ ring_gap_is_told_exactly_after_lapping(void **state)
 	assert_int_equal(s.id, two);
 	assert_int_equal(seek(r, "quiet", one, &s), RING_OK);
 	assert_true(s.gap);
-	assert_int_equal(seek(r, "quiet", two + 1, &s), RING_OK); /* from the future: the oldest kept */
+	assert_int_equal(
+	    seek(r, "quiet", two + 1, &s), RING_OK); /* from the future: the oldest kept */
 	assert_true(s.gap);
 	assert_int_equal(s.id, two);
 	ring_write_close(w);
@@ -302,13 +316,15 @@ ring_forgets_a_channel_and_says_so(void **state)
 {
 	struct ring_write *w = ring_new();
 	struct ring *r = ring_write_ring(w);
-	uint64_t one = publish(w, "c", "1"), two = publish(w, "c", "2"), forget, three, next, next_id;
+	uint64_t one = publish(w, "c", "1"), two = publish(w, "c", "2"), forget, three, next,
+		 next_id;
 	struct ring_seek_channel stats;
 	struct ring_seek s, before;
 
 	(void)state;
 	assert_int_equal(seek(r, "c", 0, &before), RING_OK);
-	assert_int_equal(ring_write_forget(w, text("c"), RECORD_END_SUBSCRIPTIONS, NOW, &forget), RING_OK);
+	assert_int_equal(
+	    ring_write_forget(w, text("c"), RECORD_END_SUBSCRIPTIONS, NOW, &forget), RING_OK);
 	assert_int_equal(seek(r, "c", one, &s), RING_NONE);
 	assert_true(s.gap);
 	assert_int_equal(s.resume_at, forget);
@@ -316,7 +332,8 @@ ring_forgets_a_channel_and_says_so(void **state)
 	assert_false(s.gap); /* it had everything that was deleted */
 	assert_int_equal(seek(r, "c", 0, &s), RING_NONE);
 	assert_false(s.gap);
-	assert_int_equal(ring_seek_next(r, "c", 1, before.hash, before.position, before.id, &next, &next_id),
+	assert_int_equal(
+	    ring_seek_next(r, "c", 1, before.hash, before.position, before.id, &next, &next_id),
 	    RING_LAPPED);
 	assert_int_equal(ring_seek_channel(r, "c", 1, 10, &stats), RING_OK);
 	assert_int_equal(stats.events, 0);
@@ -333,7 +350,10 @@ ring_forgets_a_channel_and_says_so(void **state)
 	ring_write_close(w);
 }
 
-/* More channels than the index holds: whatever is evicted must be told as a gap, never missed in silence. */
+/*
+ * More channels than the index holds: whatever is evicted must be told as a gap, never missed in
+ * silence.
+ */
 static void
 ring_tells_a_gap_to_evicted_channels(void **state)
 {
@@ -359,8 +379,12 @@ ring_tells_a_gap_to_evicted_channels(void **state)
 
 		snprintf(name, sizeof name, "%d", c);
 		if (seek(r, name, ids[0][c], &s) == RING_OK) {
-			/* Two newer ones exist: the first of them without a gap, or the second with one. */
-			assert_true(s.id == (s.gap ? ids[2][c] : ids[1][c]) || (s.gap && s.id == ids[1][c]));
+			/*
+			 * Two newer ones exist: the first of them without a gap, or the second with
+			 * one.
+			 */
+			assert_true(s.id == (s.gap ? ids[2][c] : ids[1][c]) ||
+				    (s.gap && s.id == ids[1][c]));
 			found++;
 		} else {
 			assert_true(s.gap);
@@ -417,12 +441,18 @@ ring_follows_a_channel_until_its_entry_is_evicted(void **state)
 	assert_int_equal(seek(r, "c", 0, &s), RING_OK);
 	one = s.position;
 	assert_int_equal(ring_seek_next(r, "c", 1, hash, one, s.id, &next, &next_id), RING_NONE);
-	assert_int_equal(ring_seek_next(r, "c", 1, hash, one, s.id + 1, &next, &next_id), RING_LAPPED);
+	assert_int_equal(
+	    ring_seek_next(r, "c", 1, hash, one, s.id + 1, &next, &next_id), RING_LAPPED);
 	two = publish(w, "c", "2");
 	assert_int_equal(ring_seek_next(r, "c", 1, hash, one, s.id, &next, &next_id), RING_OK);
 	assert_int_equal(next_id, two);
-	/* Other channels, until the entry is gone while the record is still kept: waiting there would be for ever. */
-	for (int i = 0; i < 500 && ring_seek_next(r, "c", 1, hash, next, two, &next, &next_id) == RING_NONE; i++) {
+	/*
+	 * Other channels, until the entry is gone while the record is still kept: waiting there
+	 * would be for ever.
+	 */
+	for (int i = 0;
+	     i < 500 && ring_seek_next(r, "c", 1, hash, next, two, &next, &next_id) == RING_NONE;
+	     i++) {
 		snprintf(name, sizeof name, "%d", i);
 		publish(w, name, "");
 	}
@@ -460,16 +490,24 @@ ring_lists_channels(void **state)
 	ring_write_close(w);
 }
 
-/* A whole ring of records, then one damaged bit at a time: noticed wherever it is, and nothing is read out of bounds. */
+/*
+ * A whole ring of records, then one damaged bit at a time: noticed wherever it is, and nothing is
+ * read out of bounds.
+ */
 static void
 ring_notices_every_damaged_bit(void **state)
 {
 	struct ring_write *w = ring_new();
 	struct ring *r = ring_write_ring(w);
-	unsigned char *page = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *page =
+	    mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct record_slice names[2] = {text("first"), text("second")};
-	struct ring_write_event e = {.channels = names, .channels_count = 2, .type = text("message"),
-	    .data = text("thirteen byte"), .key = text("k"), .now_ms = NOW};
+	struct ring_write_event e = {.channels = names,
+	    .channels_count = 2,
+	    .type = text("message"),
+	    .data = text("thirteen byte"),
+	    .key = text("k"),
+	    .now_ms = NOW};
 	uint64_t at, id;
 	unsigned char *bytes;
 	struct record record;
@@ -489,7 +527,8 @@ ring_notices_every_damaged_bit(void **state)
 
 		for (int bit = 0; bit < 8; bit++) {
 			bytes[i] ^= (unsigned char)(1u << bit);
-			assert_int_equal(ring_read_copy(r, at, page + 2 * 4096 - length, length, &record),
+			assert_int_equal(
+			    ring_read_copy(r, at, page + 2 * 4096 - length, length, &record),
 			    is_next ? RING_OK : RING_CORRUPT);
 			bytes[i] ^= (unsigned char)(1u << bit);
 		}
@@ -499,7 +538,10 @@ ring_notices_every_damaged_bit(void **state)
 	ring_write_close(w);
 }
 
-/* Any bytes at all in log, index and words: every call ends, answers something, and stays within bounds (ASan, guard page). */
+/*
+ * Any bytes at all in log, index and words: every call ends, answers something, and stays within
+ * bounds (ASan, guard page).
+ */
 static void
 ring_survives_any_bytes(void **state)
 {
@@ -521,12 +563,16 @@ ring_survives_any_bytes(void **state)
 		publish(w, round % 2 ? "a" : "b", data + round % 290);
 		/* One word of log or index at random, to random bytes or those of another place. */
 		for (int i = 0; i < 3; i++) {
-			uint64_t from = r->geometry->index_offset, words = (r->segment.bytes - from) / 8, *word;
+			uint64_t from = r->geometry->index_offset,
+				 words = (r->segment.bytes - from) / 8, *word;
 
 			random = random * 6364136223846793005ul + 1442695040888963407ul;
-			word = (uint64_t *)(void *)(r->segment.base + from) + (random >> 20) % words;
-			*word = i == 0 ? random : i == 1 ? *word ^ (UINT64_C(1) << (random & 63))
-							 : ((uint64_t *)(void *)(r->segment.base + from))[(random >> 33) % words];
+			word =
+			    (uint64_t *)(void *)(r->segment.base + from) + (random >> 20) % words;
+			*word = i == 0   ? random
+				: i == 1 ? *word ^ (UINT64_C(1) << (random & 63))
+					 : ((uint64_t *)(void *)(r->segment.base +
+								 from))[(random >> 33) % words];
 		}
 		position = ring_read_oldest(r);
 		for (int i = 0; i < 40; i++) {
@@ -535,13 +581,15 @@ ring_survives_any_bytes(void **state)
 			position = record.following;
 		}
 		for (int i = 0; i < 40; i++)
-			ring_read_copy(r, (random >> i) % (4 * SIZE), buffer, sizeof buffer, &record);
+			ring_read_copy(
+			    r, (random >> i) % (4 * SIZE), buffer, sizeof buffer, &record);
 		ring_seek_after(&s, r, "a", 1, random % 2 ? 0 : NOW << 16);
 		for (int i = 0; i < 1000 && ring_seek_step(&s, 50) == RING_MORE; i++)
 			assert_true(i < 999);
 		ring_seek_next(r, "a", 1, ring_hash(r, "a", 1), s.position, s.id, &next, &next_id);
 		ring_seek_time(r, NOW - 1, &cursor);
-		for (int i = 0; i < 300 && ring_seek_list(r, &place, 100, &channel) != RING_NONE; i++)
+		for (int i = 0; i < 300 && ring_seek_list(r, &place, 100, &channel) != RING_NONE;
+		     i++)
 			assert_true(i < 299);
 	}
 	ring_write_close(w);
@@ -582,7 +630,8 @@ ring_readers_cannot_write(void **state)
 	struct ring reader;
 
 	(void)state;
-	assert_int_equal(ring_attach(&reader, dup(segment_reader(&ring_write_ring(w)->segment))), SEGMENT_OK);
+	assert_int_equal(
+	    ring_attach(&reader, dup(segment_reader(&ring_write_ring(w)->segment))), SEGMENT_OK);
 	assert_int_equal(mprotect(reader.segment.base, 4096, PROT_READ | PROT_WRITE), -1);
 	assert_int_equal(errno, EACCES);
 	ring_close(&reader);
@@ -602,7 +651,8 @@ ring_siphash_gives_the_authors_vectors(void **state)
 	assert_int_equal(siphash_64(key, bytes, 0), 0x726fdb47dd0e0e31);
 	assert_int_equal(siphash_64(key, bytes, 15), 0xa129ca6149be45e5);
 	siphash_128(key, bytes, 0, hash);
-	assert_memory_equal(hash, "\xa3\x81\x7f\x04\xba\x25\xa8\xe6\x6d\xf6\x72\x14\xc7\x55\x02\x93", 16);
+	assert_memory_equal(
+	    hash, "\xa3\x81\x7f\x04\xba\x25\xa8\xe6\x6d\xf6\x72\x14\xc7\x55\x02\x93", 16);
 }
 
 int

@@ -97,7 +97,8 @@ segment_lease_excludes_another_process(void **state)
 
 	(void)state;
 	assert_int_equal(segment_create(&s, "t", SEGMENT_RING, 1, 4096), SEGMENT_OK);
-	assert_int_equal(lease_elsewhere(&s), SEGMENT_OK); /* that process ended, and its lease with it */
+	assert_int_equal(
+	    lease_elsewhere(&s), SEGMENT_OK); /* that process ended, and its lease with it */
 	assert_int_equal(segment_lease(&s), SEGMENT_OK);
 	assert_int_equal(lease_elsewhere(&s), SEGMENT_BUSY);
 	/* Handing out the reader's descriptor does not end it. */
