@@ -286,7 +286,8 @@ static const struct {
     {"{\"op\":\"subscribe\",\"channel\":\"y\",\"after\":\"soon\",\"ref\":3}", "bad_after", "3"},
     {"{\"op\":\"subscribe\",\"channel\":\"closed.y\",\"ref\":4}", "forbidden", "4"},
     {"{\"op\":\"publish\",\"channel\":\"room\",\"data\":1,\"ref\":5}", "forbidden", "5"},
-    {"{\"op\":\"publish\",\"channel\":\"demo.x\",\"data\":\"\\ud800\",\"ref\":6}", "bad_utf8", NULL},
+    {"{\"op\":\"publish\",\"channel\":\"demo.x\",\"data\":\"\\ud800\",\"ref\":6}", "bad_utf8",
+	NULL},
     {"{\"op\":\"publish\",\"channel\":\"demo.x\",\"type\":\"error\",\"data\":1,\"ref\":8}",
 	"bad_request", "8"},
     {"{\"op\":\"publish\",\"channel\":\"demo.x\",\"data\":\"{2000}\",\"ref\":9}", "too_large", "9"},
@@ -543,7 +544,7 @@ check_ndjson(struct tap *t, const struct server *s)
 	for (size_t i = 0; i < COUNT(ndjson_rows); i++)
 		publisher_line(&p, (struct text){line, expand(ndjson_rows[i].line,
 							   strlen(ndjson_rows[i].line), line)});
-	publisher_line(&p, (struct text){"{\"channel\":\"x\",\"data\":1}", 24});
+	publisher_line(&p, wire_text("{\"channel\":\"x\",\"data\":1}"));
 	publisher_settle(&p, WAIT_MS);
 	for (size_t i = 0; i < COUNT(ndjson_rows); i++)
 		tap_check(t, strcmp(a.codes[i], ndjson_rows[i].code) == 0 && a.lines[i] == i + 1,

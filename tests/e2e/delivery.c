@@ -47,7 +47,7 @@ subscriptions_meet(struct tap *t, const struct server *s)
 
 	publisher_event(s->socket, "meet-x", "1");
 	first = publisher_post(
-	    s->socket, (struct text){"{\"channel\":[\"meet-x\",\"meet-y\"],\"data\":2}", 40}, NULL);
+	    s->socket, wire_text("{\"channel\":[\"meet-x\",\"meet-y\"],\"data\":2}"), NULL);
 	publisher_event(s->socket, "meet-y", "3");
 	tap_check(t,
 	    first != 0 && talk_open(w, s->port, "/events", NULL) && talk_next(w, &message, 5000),
@@ -65,7 +65,7 @@ subscriptions_meet(struct tap *t, const struct server *s)
 	    "unsubscribe is answered");
 	publisher_event(s->socket, "meet-x", "4");
 	publisher_post(
-	    s->socket, (struct text){"{\"channel\":[\"meet-x\",\"meet-y\"],\"data\":5}", 40}, NULL);
+	    s->socket, wire_text("{\"channel\":[\"meet-x\",\"meet-y\"],\"data\":5}"), NULL);
 	tap_check(t,
 	    talk_next(w, &message, 5000) && wire_find(message, "\"meet-y\"") != NULL &&
 		wire_find(message, "\"data\":5") != NULL && wire_find(message, "meet-x") == NULL,

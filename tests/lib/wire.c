@@ -20,6 +20,12 @@
 
 #define CALL_MS 10000
 
+struct text
+wire_text(const char *string)
+{
+	return (struct text){string, strlen(string)};
+}
+
 uint64_t
 wire_now_ns(void)
 {

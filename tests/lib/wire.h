@@ -17,6 +17,8 @@ struct text {
 	size_t len;
 };
 
+struct text wire_text(const char *string);
+
 uint64_t wire_now_ns(void);
 uint64_t wire_now_ms(void);
 void wire_sleep_ms(unsigned ms);
