@@ -4,6 +4,8 @@
  */
 #include "tests/unit/master/publish_fixture.h"
 
+#include <signal.h>
+
 #define PUBLISH(channel) "POST /publish?channel=" channel " HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"
 
 static void
@@ -117,6 +119,46 @@ answers_leave_after_the_one_commit_of_their_turn(void **state)
 	assert_int_equal(w.checked, 1);
 	for (int i = 0; i < 3; i++)
 		close(w.fds[i]);
+	fixture_stop(&f);
+}
+
+/* The tail of the ring at the moment at which an answer reached its client. */
+static const struct ring *watched;
+static volatile uint64_t tail_at_answer;
+
+static void
+answer_arrived(int signal)
+{
+	(void)signal;
+	tail_at_answer = ring_read_tail(watched);
+}
+
+static void
+an_answer_that_arrives_finds_its_event_in_the_ring(void **state)
+{
+	const struct sigaction watch = {.sa_handler = answer_arrived};
+	struct sigaction before;
+	struct fixture f;
+	uint64_t tail;
+	int fd;
+
+	(void)state;
+	fixture_start(&f);
+	fd = fixture_connect(&f);
+	fixture_turns(&f, 2);
+	watched = ring_write_ring(f.m.ring);
+	tail = ring_read_tail(watched);
+	tail_at_answer = 0;
+	/* The kernel signals as the bytes arrive: before send(2) returns to the master. */
+	assert_int_equal(sigaction(SIGIO, &watch, &before), 0);
+	fixture_say(&f, fd, slice_text(PUBLISH("a")));
+	assert_int_equal(fcntl(fd, F_SETOWN, getpid()), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC), 0);
+	fixture_turns(&f, 3);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(sigaction(SIGIO, &before, NULL), 0);
+	assert_true(tail_at_answer > tail);
+	close(fd);
 	fixture_stop(&f);
 }
 
@@ -314,6 +356,7 @@ main(void)
 	    cmocka_unit_test(pipelined_requests_are_answered_in_their_order),
 	    cmocka_unit_test(a_pipeline_split_at_any_byte_is_answered_alike),
 	    cmocka_unit_test(answers_leave_after_the_one_commit_of_their_turn),
+	    cmocka_unit_test(an_answer_that_arrives_finds_its_event_in_the_ring),
 	    cmocka_unit_test(an_upload_that_asks_first_is_told_to_go_on),
 	    cmocka_unit_test(an_upload_that_is_too_large_is_refused_before_its_body),
 	    cmocka_unit_test(who_sends_on_after_a_refusal_still_gets_to_read_it),

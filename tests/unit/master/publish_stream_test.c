@@ -184,25 +184,38 @@ with_acks_errors_only_mistakes_and_a_summary_come_back(void **state)
 static void
 a_line_that_is_too_long_is_one_error_and_the_next_goes_on(void **state)
 {
+	static const size_t pieces[] = {1 << 20, 700, 70000};
 	struct fixture f;
 	char *request = calloc(1, 300000);
-	int head;
-	struct reply reply;
+	size_t len;
 
 	(void)state;
 	fixture_start(&f);
 	f.m.config->max_publish_bytes = 1000;
-	head = sprintf(request, HEAD "Content-Length: %d\r\n\r\n", 200016 + 1 + 15 + 1 + 16);
-	sprintf(request + head, "{\"channel\":\"a\"}\n");
-	memset(request + head + 16, 'x', 200000);
-	sprintf(request + head + 16 + 200000, "\n{\"channel\":\"a\"}\n{\"channel\":\"b\"}\n");
-	reply = fixture_ask(&f, request);
-	assert_int_equal(reply.status, 200);
-	assert_int_equal(count_lines(reply.body, "{\"id\":\""), 3);
-	assert_int_equal(count_lines(reply.body, "{\"error\":{\"code\":\"too_large\""), 1);
-	assert_true(slice_has(reply.body, "\"line\":2}\n"));
-	assert_int_equal(fixture_events(&f), 3);
-	fixture_forget(&reply);
+	len = (size_t)sprintf(
+	    request, HEAD "Content-Length: %d\r\n\r\n{\"channel\":\"a\"}\n", 16 + 200001 + 32);
+	memset(request + len, 'x', 200000);
+	len += 200000;
+	len += (size_t)sprintf(request + len, "\n{\"channel\":\"a\"}\n{\"channel\":\"b\"}\n");
+	for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+		int fd = fixture_connect(&f);
+		struct reply reply;
+
+		for (size_t at = 0; at < len; at += pieces[i]) {
+			fixture_say(&f, fd,
+			    slice_of(request + at, len - at < pieces[i] ? len - at : pieces[i]));
+			fixture_turns(&f, 1);
+		}
+		reply = fixture_hear(&f, fd);
+		assert_int_equal(reply.status, 200);
+		assert_int_equal(count_lines(reply.body, "{\"id\":\""), 3);
+		assert_int_equal(count_lines(reply.body, "{\"error\":{\"code\":\"too_large\""), 1);
+		assert_int_equal(count_lines(reply.body, ""), 4);
+		assert_true(slice_has(reply.body, "\"line\":2}\n"));
+		assert_int_equal(fixture_events(&f), 3 * (i + 1));
+		fixture_forget(&reply);
+		close(fd);
+	}
 	free(request);
 	fixture_stop(&f);
 }
@@ -317,6 +330,40 @@ whoever_reads_no_answers_is_closed_and_counted(void **state)
 	fixture_stop(&f);
 }
 
+/* A client that never reads and goes: what it wrote is taken, also what waited for its answers to be read. */
+static void
+a_publisher_that_goes_while_its_answers_wait_has_published(void **state)
+{
+	enum { EVENTS = 60000 };
+	struct fixture f;
+	size_t said = 0, len = EVENTS * 16;
+	char *body = malloc(len);
+	char head[256];
+	int fd;
+
+	(void)state;
+	fixture_start(&f);
+	for (int i = 0; i < EVENTS; i++)
+		memcpy(body + i * 16, "{\"channel\":\"a\"}\n", 16);
+	snprintf(head, sizeof head, HEAD "Content-Length: %zu\r\n\r\n", len);
+	fd = fixture_connect(&f);
+	fixture_say(&f, fd, slice_text(head));
+	for (int stuck = 0; stuck < 20 && said < len;) {
+		ssize_t n = send(fd, body + said, len - said, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		said += n > 0 ? (size_t)n : 0;
+		stuck = n > 0 ? 0 : stuck + 1;
+		fixture_turns(&f, 2);
+	}
+	assert_true(said < len && fixture_events(&f) < said / 16);
+	close(fd);
+	fixture_turns(&f, 50);
+	assert_int_equal(fixture_events(&f), said / 16);
+	assert_int_equal(publish_session_count(&f.m), 0);
+	free(body);
+	fixture_stop(&f);
+}
+
 /* It wrote everything, then closed without ever reading: what it wrote is published all the same. */
 static void
 a_publisher_that_closes_without_reading_has_published(void **state)
@@ -419,6 +466,7 @@ main(void)
 	    cmocka_unit_test(unread_answers_stop_the_reading_and_nothing_is_lost),
 	    cmocka_unit_test(whoever_reads_no_answers_is_closed_and_counted),
 	    cmocka_unit_test(a_publisher_that_closes_without_reading_has_published),
+	    cmocka_unit_test(a_publisher_that_goes_while_its_answers_wait_has_published),
 	    cmocka_unit_test(http_1_0_gets_no_chunks_and_a_close),
 	    cmocka_unit_test(a_bad_chunk_is_told_in_a_line_and_closes),
 	    cmocka_unit_test(a_request_behind_a_stream_is_answered_behind_it),
