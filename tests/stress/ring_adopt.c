@@ -24,8 +24,8 @@
 #define EVENTS 12
 #define SEARCHES 1500
 #else
-#define EVENTS 40
-#define SEARCHES 12000
+#define EVENTS 20
+#define SEARCHES 6000
 #endif
 
 /* The seam has no argument of its own: the one place where a test needs a global. */
