@@ -318,6 +318,14 @@ publish_session_continue(struct publish_session *s)
 	publish_session_touch(s);
 }
 
+static const char *
+body_error_text(ptrdiff_t error)
+{
+	if (error == HTTP_BODY_TOO_LARGE)
+		return "the body is larger than max_publish_bytes";
+	return http_body_error_text(error);
+}
+
 /* The body is not all there: collect it, with a copy of the head, which lies in the shared buffer. */
 static void
 session_collect(struct publish_session *s, const struct http_request *request, struct slice head)
@@ -326,8 +334,7 @@ session_collect(struct publish_session *s, const struct http_request *request, s
 	    s->set->m->config->max_publish_bytes);
 
 	if (started < 0) {
-		publish_session_refuse(
-		    s, http_body_error_code(started), http_body_error_text(started));
+		publish_session_refuse(s, http_body_error_code(started), body_error_text(started));
 		return;
 	}
 	publish_buffer_clear(&s->head);
@@ -423,10 +430,10 @@ session_take_body(struct publish_session *s, struct slice input)
 
 	if (n < 0) {
 		if (s->state == PUBLISH_SESSION_STREAM) {
-			publish_stream_fail(s, http_body_error_code(n), http_body_error_text(n));
+			publish_stream_fail(s, http_body_error_code(n), body_error_text(n));
 			s->state = PUBLISH_SESSION_LAST;
 		} else {
-			publish_session_refuse(s, http_body_error_code(n), http_body_error_text(n));
+			publish_session_refuse(s, http_body_error_code(n), body_error_text(n));
 		}
 		return input.len;
 	}
