@@ -13,7 +13,7 @@ struct trouble {
 	uint64_t next_ms;
 	uint64_t stopped_ms;
 	pid_t stopped;
-	unsigned pauses, stops;
+	unsigned pauses, steps, stops;
 };
 
 /* Somebody stops reading or reads again; now and then a worker is stopped for a quarter of a second. */
@@ -39,8 +39,7 @@ make_trouble(void *context, struct server *s)
 		x->pauses += !c->paused;
 		clients_pause(e, c, !c->paused);
 	}
-	if (x->stopped == 0 && wire_random(&e->random) % 100 == 0 &&
-	    (count = server_workers(s, pids)) != 0) {
+	if (x->stopped == 0 && ++x->steps % 60 == 0 && (count = server_workers(s, pids)) != 0) {
 		x->stopped = pids[wire_random(&e->random) % count];
 		x->stopped_ms = now;
 		x->stops++;
