@@ -58,8 +58,7 @@ print_workers(struct ctl *c, const json_t *stats)
 	size_t i;
 	const json_t *worker;
 
-	json_array_foreach(json_object_get(stats, "workers"), i, worker)
-	{
+	json_array_foreach (json_object_get(stats, "workers"), i, worker) {
 		const json_t *counters = json_object_get(worker, "counters");
 
 		fprintf(c->out, "worker %-3lld pid %-8lld restarts %-4lld %-8s deliveries %lld\n",
