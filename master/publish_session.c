@@ -671,6 +671,11 @@ publish_session_set_drain(struct publish_session_set *set)
 		s->close = true;
 		if (s->state != PUBLISH_SESSION_HEAD && s->state != PUBLISH_SESSION_STREAM)
 			continue;
+		/* Nobody is owed anything: no need to see the other side's end. */
+		if (s->state == PUBLISH_SESSION_HEAD && s->out.len == 0 && s->kept.len == 0) {
+			publish_session_abandon(s);
+			continue;
+		}
 		if (s->state == PUBLISH_SESSION_STREAM)
 			publish_stream_fail(
 			    s, ERROR_DRAINING, "the server is stopping; send the rest again");

@@ -307,6 +307,7 @@ draining_answers_what_is_owed_and_closes_the_rest(void **state)
 	publish_drain(&f.m);
 	fixture_turns(&f, 3);
 	assert_int_equal(recv(idle, &byte, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(publish_session_count(&f.m), 1);
 	assert_int_equal(publish_path_connect(f.path), -1);
 	fixture_say(&f, busy, SLICE_LITERAL("lo"));
 	reply = fixture_hear(&f, busy);
