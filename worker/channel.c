@@ -13,6 +13,7 @@
 
 #define TABLE_MIN 64
 #define MEMBERS_MIN 2
+#define FILTER_GONE_MIN 64 /* channels gone that the filter may still tell of, beyond as many as are here */
 
 static_assert(CHANNEL_WAVES == DIALECTS_WAVED - 1, "a wave for each dialect that streams");
 static_assert(sizeof((struct channel *)0)->counts / sizeof(uint32_t) == DIALECTS, "a count for each dialect");
@@ -168,6 +169,18 @@ channel_free(struct worker *w, struct channel *c)
 	free(c);
 }
 
+static void
+filter_rebuild(struct worker *w)
+{
+	struct channels *t = &w->channels;
+
+	t->gone = 0;
+	board_filter_clear(&w->board);
+	for (uint32_t i = 1; i < t->index_count; i++)
+		if (t->by_index[i] != NULL)
+			board_filter_add(&w->board, t->by_index[i]->hash);
+}
+
 void
 channel_drop_if_empty(struct worker *w, struct channel *c)
 {
@@ -181,8 +194,9 @@ channel_drop_if_empty(struct worker *w, struct channel *c)
 	t->free_indexes[t->free_count++] = c->index;
 	t->count--;
 	channel_free(w, c);
-	if (t->count == 0)
-		board_filter_clear(&w->board);
+	/* A filter forgets nothing; once it tells of more that are gone than are here, it is made anew. */
+	if (++t->gone > t->count + FILTER_GONE_MIN)
+		filter_rebuild(w);
 }
 
 void

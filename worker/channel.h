@@ -52,6 +52,7 @@ struct channels {
 	uint32_t *table; /* open addressing by hash; a power of two; CHANNEL_NONE is empty */
 	uint32_t table_cap;
 	uint32_t count;
+	uint32_t gone; /* channels dropped since the interest filter was made */
 	uint32_t round_first, round_last; /* channels with news, in the order in which they are served */
 	uint64_t wave_bytes;
 };
