@@ -205,13 +205,11 @@ sleep_until_news(struct worker *w)
 	board_add(&w->board, BOARD_WAKES, 1);
 }
 
-static void
-turn(struct worker *w)
+bool
+loop_turn(struct worker *w)
 {
-	bool more;
+	bool more = reap(w);
 
-	read_clocks(w);
-	more = reap(w);
 	if (w->control_waits)
 		w->control_waits = intake_read(w);
 	more |= w->control_waits;
@@ -226,16 +224,8 @@ turn(struct worker *w)
 	intake_flush(w);
 	mind_orphanage(w);
 	post(w);
-	more |= w->deliver.ready_count != 0 || w->deliver.stash_count != 0 || w->rescan ||
+	return more || w->deliver.ready_count != 0 || w->deliver.stash_count != 0 || w->rescan ||
 	    w->channels.round_first != CHANNEL_NONE;
-	if (w->quit)
-		return;
-	if (!more)
-		sleep_until_news(w);
-	else if (io_submit(&w->io) != 0) {
-		w->quit = true;
-		w->exit_code = 1;
-	}
 }
 
 bool
@@ -267,8 +257,20 @@ loop_start(struct worker *w)
 int
 loop_run(struct worker *w)
 {
-	while (!w->quit)
-		turn(w);
+	while (!w->quit) {
+		bool more;
+
+		read_clocks(w);
+		more = loop_turn(w);
+		if (w->quit)
+			break;
+		if (!more) {
+			sleep_until_news(w);
+		} else if (io_submit(&w->io) != 0) {
+			w->quit = true;
+			w->exit_code = 1;
+		}
+	}
 	return w->exit_code;
 }
 

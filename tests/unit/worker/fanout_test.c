@@ -1,0 +1,245 @@
+/*
+ * fanout_test.c: passes over the members of channels: everybody gets everything once and in order, whoever joins, leaves,
+ * lags or is cut while a pass is under way; and a large channel does not keep a small one waiting.
+ */
+#include "worker/fanout.h"
+
+#include "tests/unit/worker/worker_fixture.h"
+
+static const enum dialect streams[] = {DIALECT_SSE, DIALECT_SSE_JSON, DIALECT_WS, DIALECT_WS_RAW};
+#define STREAMS (sizeof streams / sizeof streams[0])
+
+static void
+fanout_brings_every_event_to_every_dialect(void **state)
+{
+	struct fixture *f = *state;
+	struct client c[STREAMS];
+
+	for (size_t i = 0; i < STREAMS; i++)
+		client_stream(&c[i], f, streams[i], "channel=a");
+	fixture_run(f);
+	for (unsigned n = 0; n < 20; n++) {
+		fixture_publish(f, "a", n, n * 10);
+		fixture_publish(f, "b", 1000, 0);
+		if (n % 3 == 0)
+			fixture_run(f);
+	}
+	for (size_t i = 0; i < STREAMS; i++) {
+		client_run(&c[i]);
+		client_has(&c[i], 0, 19);
+		client_sound(&c[i], streams[i]);
+		client_close(&c[i]);
+	}
+}
+
+static void
+fanout_sends_an_event_of_two_subscribed_channels_once(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	client_stream(&c, f, DIALECT_WS, "channel=b&channel=a");
+	fixture_run(f);
+	fixture_publish(f, "z,a,b", 0, 0);
+	fixture_publish(f, "b", 1, 0);
+	fixture_publish(f, "a", 2, 0);
+	fixture_publish(f, "b,a", 3, 0);
+	client_run(&c);
+	client_has(&c, 0, 3);
+	client_sound(&c, DIALECT_WS);
+	/* As the first of the event's own order. */
+	assert_int_equal(client_count(&c, "\"channel\":\"a\""), 2);
+	assert_int_equal(client_count(&c, "\"channel\":\"b\""), 2);
+	client_close(&c);
+}
+
+/* More members than one visit serves, so that a pass takes several turns; some join, some leave, news come all the while. */
+static void
+fanout_loses_nothing_while_members_come_and_go(void **state)
+{
+	struct fixture *f = *state;
+	enum { MEMBERS = 700 };
+	struct client *c = calloc(MEMBERS, sizeof *c);
+	unsigned n = 0, first[MEMBERS] = {0};
+
+	assert_non_null(c);
+	for (unsigned i = 0; i < MEMBERS - 100; i++)
+		client_stream(&c[i], f, streams[i % STREAMS], "channel=a");
+	fixture_run(f);
+	for (unsigned i = 0; i < 100; i++) {
+		fixture_publish(f, "a", n++, 5);
+		fixture_turn(f);
+		client_close(&c[i * 5]); /* one leaves */
+		c[i * 5].fd = -1;
+		client_stream(&c[MEMBERS - 100 + i], f, streams[i % STREAMS], "channel=a&after=0"); /* and one joins */
+		fixture_turn(f);
+	}
+	fixture_publish(f, "a", n++, 5);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		if (c[i].fd == -1)
+			continue;
+		client_run(&c[i]);
+		client_has(&c[i], first[i], n - 1);
+		client_sound(&c[i], i < MEMBERS - 100 ? streams[i % STREAMS] : streams[(i - (MEMBERS - 100)) % STREAMS]);
+		client_close(&c[i]);
+	}
+	free(c);
+}
+
+/* A wave takes up to 4 MiB; events of 250 KiB reach that while the pass over many members is still under way. */
+static void
+fanout_loses_nothing_when_a_wave_is_cut_during_a_pass(void **state)
+{
+	struct fixture *f = *state;
+	enum { MEMBERS = 600 };
+	struct client *c = calloc(MEMBERS, sizeof *c);
+	unsigned n = 0;
+
+	assert_non_null(c);
+	for (unsigned i = 0; i < MEMBERS; i++)
+		client_stream(&c[i], f, DIALECT_WS_RAW, "channel=a");
+	fixture_run(f);
+	for (unsigned round = 0; round < 40; round++) {
+		struct channel *a;
+
+		fixture_publish(f, "a", n++, 10);
+		fixture_turn(f);
+		/* As if there had been no memory for it: once in the middle of a pass, once twice. */
+		a = channel_find(f->w, ring_hash(&f->w->ring, "a", 1), SLICE_LITERAL("a"));
+		assert_non_null(a);
+		if (round % 4 == 1 || round % 8 == 2)
+			fanout_cut(f->w, a, f->w->read_id - 1, f->w->read_id);
+		for (unsigned i = round % 7; i < MEMBERS; i += 7)
+			client_read(&c[i]);
+	}
+	fixture_publish(f, "a", n++, 10);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		client_run(&c[i]);
+		client_has(&c[i], 0, n - 1);
+		client_close(&c[i]);
+	}
+	free(c);
+}
+
+static void
+fanout_serves_a_small_channel_while_a_pass_of_a_large_one_is_under_way(void **state)
+{
+	struct fixture *f = *state;
+	enum { MEMBERS = 2000 };
+	struct client *c = calloc(MEMBERS, sizeof *c), small;
+	unsigned behind = 0;
+
+	assert_non_null(c);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		client_stream(&c[i], f, DIALECT_WS_RAW, "channel=large");
+		fixture_turn(f);
+	}
+	client_stream(&small, f, DIALECT_WS_RAW, "channel=small");
+	fixture_run(f);
+	fixture_publish(f, "large", 0, 0);
+	fixture_publish(f, "small", 0, 0);
+	fixture_turn(f);
+	client_read(&small);
+	client_has(&small, 0, 0);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		client_read(&c[i]);
+		behind += client_count(&c[i], "#0#") == 0;
+	}
+	assert_true(behind > MEMBERS / 2); /* else the test shows nothing */
+	fixture_run(f);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		client_read(&c[i]);
+		client_has(&c[i], 0, 0);
+		client_close(&c[i]);
+	}
+	client_close(&small);
+	free(c);
+}
+
+/* Stalls, lags, is back: live again without loss, and again. */
+static void
+fanout_takes_a_lagging_client_back_without_loss(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < STREAMS; i++) {
+		struct client c;
+		unsigned n = 0;
+
+		client_stream(&c, f, streams[i], "channel=a");
+		fixture_run(f);
+		for (unsigned round = 0; round < 3; round++) {
+			while (client_slot(&c)->state == CONN_LIVE) {
+				fixture_publish(f, "a", n++, 3000);
+				fixture_run(f);
+			}
+			assert_int_equal(client_slot(&c)->state, CONN_CATCHUP);
+			for (unsigned more = 0; more < 30; more++)
+				fixture_publish(f, "a", n++, 3000);
+			client_run(&c);
+			assert_int_equal(client_slot(&c)->state, CONN_LIVE);
+		}
+		client_has(&c, 0, n - 1);
+		client_sound(&c, streams[i]);
+		assert_int_equal(client_count(&c, "gap"), 0);
+		client_close(&c);
+		fixture_run(f);
+	}
+}
+
+static void
+fanout_releases_held_polls_with_the_news(void **state)
+{
+	struct fixture *f = *state;
+	struct client c[50];
+
+	fixture_publish(f, "a", 0, 0);
+	for (size_t i = 0; i < 50; i++) {
+		client_open(&c[i], f);
+		client_get(&c[i], "channel=a&channel=b&wait=30&after=0", "");
+	}
+	fixture_run(f);
+	for (size_t i = 0; i < 50; i++) {
+		char query[128], *next;
+
+		client_read(&c[i]);
+		next = strstr(c[i].bytes, "\"next\":\"");
+		assert_non_null(next);
+		snprintf(query, sizeof query, "channel=a&channel=b&wait=30&after=%.19s", next + 8);
+		client_clear(&c[i]);
+		client_get(&c[i], query, "");
+	}
+	fixture_run(f);
+	assert_int_equal(client_slot(&c[0])->state, CONN_HELD);
+	fixture_publish(f, "c", 99, 0);
+	fixture_run(f);
+	assert_int_equal(client_slot(&c[0])->state, CONN_HELD);
+	fixture_publish(f, "b,a", 1, 0);
+	for (size_t i = 0; i < 50; i++) {
+		client_run(&c[i]);
+		client_has(&c[i], 1, 1);
+		assert_int_equal(client_count(&c[i], "\"gaps\":[]"), 1);
+		client_close(&c[i]);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(fanout_brings_every_event_to_every_dialect, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+	        fanout_sends_an_event_of_two_subscribed_channels_once, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+	        fanout_loses_nothing_while_members_come_and_go, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+	        fanout_loses_nothing_when_a_wave_is_cut_during_a_pass, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(fanout_serves_a_small_channel_while_a_pass_of_a_large_one_is_under_way,
+	        fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+	        fanout_takes_a_lagging_client_back_without_loss, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(fanout_releases_held_polls_with_the_news, fixture_setup, fixture_teardown),
+	};
+
+	return cmocka_run_group_tests_name("fanout", tests, NULL, NULL);
+}
