@@ -328,6 +328,8 @@ orders_on_answers(void *context)
 
 	if (!seat->orders.blocked)
 		orders_flush(seat);
+	/* Connections that came in this turn found the queue in their way; nothing else recalls them. */
+	handoff_flush(seat->master);
 }
 
 /* ---- packets in: each answers NULL, or why the worker cannot be trusted any more ------------- */

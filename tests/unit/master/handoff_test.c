@@ -437,6 +437,44 @@ handoff_sends_orders_that_wait_for_room_in_their_order(void **state)
 	check_all_greeted(f);
 }
 
+/* What a listener does that is ready in the same turn as the worker's control socket. */
+static void
+offer_one(void *context)
+{
+	offer_many(context, 1);
+}
+
+/*
+ * The answer to what a client published waits for the commit, and for that long the worker takes no
+ * connection. Afterwards it does, with nothing else to remind us.
+ */
+static void
+handoff_goes_on_when_answers_have_left(void **state)
+{
+	struct fixture *f = *state;
+	struct loop_work listener = {.run = offer_one, .context = f};
+	struct order_publish publish = {.tag = SLICE_LITERAL("tag"),
+	    .event = {.kind = EVENT_TEXT,
+		.channel_count = 1,
+		.channels = {SLICE_LITERAL("news")},
+		.data = SLICE_LITERAL("more than one byte")}};
+	char whole[256], packet[512];
+	struct out w = out_to(whole, sizeof whole), p = out_to(packet, sizeof packet);
+
+	serve_only(f, 1);
+	/* What is refused is answered, too, and needs no publish socket here. */
+	f->m.config->max_event_bytes = 1;
+	order_encode_publish(&w, &publish);
+	order_encode_piece(&p, &(struct order_piece){(uint32_t)w.len, 0, slice_of(whole, w.len)});
+	assert_int_equal(send(f->worker[0], packet, p.len, 0), (ssize_t)p.len);
+	loop_defer(f->m.loop, &listener, LOOP_COMMIT);
+	turn(f);
+	assert_true(recv(f->worker[0], packet, sizeof packet, MSG_DONTWAIT) > 0);
+	assert_int_equal(order_type_of(slice_of(packet, 4)), ORDER_PUBLISHED);
+	assert_int_equal(serve(f, 0), 1);
+	check_all_greeted(f);
+}
+
 static void
 handoff_refuses_acknowledgements_and_closes_that_cannot_be(void **state)
 {
@@ -726,6 +764,7 @@ main(void)
 	    TEST(handoff_respects_what_a_worker_has_room_for),
 	    TEST(handoff_waits_for_room_in_the_socket_and_loses_nothing),
 	    TEST(handoff_sends_orders_that_wait_for_room_in_their_order),
+	    TEST(handoff_goes_on_when_answers_have_left),
 	    TEST(handoff_refuses_acknowledgements_and_closes_that_cannot_be),
 	    TEST(handoff_loses_nothing_when_workers_are_killed_before_they_acknowledge),
 	    TEST(handoff_survives_a_worker_that_is_out_of_descriptors),
