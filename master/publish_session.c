@@ -48,6 +48,7 @@ publish_session_set_init(
 	set->counts = counts;
 	set->dirty_end = &set->dirty;
 	set->work = (struct loop_work){.run = set_wake, .context = set};
+	set->read_bytes = LIMIT_PUBLISH_READ_BYTES;
 	set->read_buffer = malloc(READ_BUFFER_BYTES);
 	if (set->read_buffer == NULL)
 		return -1;
@@ -498,7 +499,8 @@ session_read(struct publish_session *s)
 	ssize_t n;
 
 	assert(kept.len <= LIMIT_PUBLISH_READ_BYTES);
-	n = recv(s->source.fd, buffer + kept.len, LIMIT_PUBLISH_READ_BYTES, MSG_DONTWAIT);
+	n = recv(s->source.fd, buffer + kept.len, s->set->read_bytes, MSG_DONTWAIT);
+	s->set->readings++;
 	if (n == -1) {
 		if (errno != EAGAIN && errno != EINTR)
 			publish_session_abandon(s);
@@ -617,11 +619,29 @@ session_flush(struct publish_session *s)
 	loop_mod(s->set->m->loop, &s->source, events);
 }
 
+/*
+ * How much a reading may take in the next turn, judged by this one: so that all readings of a turn
+ * together stay near LIMIT_PUBLISH_TURN_BYTES, and every publisher gets the same share.
+ */
+static void
+set_share_turn(struct publish_session_set *set)
+{
+	size_t share = LIMIT_PUBLISH_TURN_BYTES / set->readings;
+
+	if (share > LIMIT_PUBLISH_READ_BYTES)
+		share = LIMIT_PUBLISH_READ_BYTES;
+	set->read_bytes =
+	    share < LIMIT_PUBLISH_READ_BYTES_MIN ? LIMIT_PUBLISH_READ_BYTES_MIN : share;
+	set->readings = 0;
+}
+
 void
 publish_session_set_flush(struct publish_session_set *set)
 {
 	struct publish_session *s = set->dirty, *next;
 
+	if (set->readings != 0)
+		set_share_turn(set);
 	/* Sessions that become dirty meanwhile wait for the next turn: their events are not committed yet. */
 	set->dirty = NULL;
 	set->dirty_end = &set->dirty;

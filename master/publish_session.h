@@ -53,6 +53,8 @@ struct publish_session_set {
 	struct publish_session **dirty_end;
 	unsigned count[2]; /* by role */
 	char *read_buffer;
+	size_t read_bytes;             /* of one reading: less when many publishers write at once */
+	unsigned readings;             /* in this turn */
 	struct publish_buffer scratch; /* for the unescaped parts of the event at hand */
 	struct loop_work work;         /* keeps the loop from sleeping while somebody is dirty */
 	uint64_t date_s;               /* second for which date is right */

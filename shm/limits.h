@@ -60,6 +60,8 @@
 #define LIMIT_PUBLISH_SESSIONS 1024          /* connections of applications; more are answered 503 */
 #define LIMIT_PUBLISH_HEAD_BYTES LIMIT_KIB(16)
 #define LIMIT_PUBLISH_READ_BYTES LIMIT_KIB(256)   /* one read; a socket's buffer holds about 200 KiB */
+#define LIMIT_PUBLISH_READ_BYTES_MIN LIMIT_KIB(8)
+#define LIMIT_PUBLISH_TURN_BYTES LIMIT_MIB(1) /* of all publishers' readings in a turn: some 5 ms of work */
 #define LIMIT_PUBLISH_UNSENT_BYTES LIMIT_KIB(256) /* answers that wait for their reader; from here on we stop reading */
 #define LIMIT_PUBLISH_BATCH_EVENTS 10000     /* of one array: some 10 ms of the master's time */
 #define LIMIT_PUBLISH_STALL_S 30             /* unread answers without progress */

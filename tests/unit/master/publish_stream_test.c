@@ -391,6 +391,43 @@ a_publisher_that_closes_without_reading_has_published(void **state)
 	fixture_stop(&f);
 }
 
+/* Many publishers at once share a turn: none takes it for itself, none is left out. */
+static void
+a_turn_is_shared_by_all_who_write(void **state)
+{
+	enum { PUBLISHERS = 40, EVENTS = 8000 };
+	struct fixture f;
+	char *body = malloc(EVENTS * 16);
+	int fds[PUBLISHERS];
+	uint64_t before, most = 0;
+
+	(void)state;
+	fixture_start(&f);
+	for (int i = 0; i < EVENTS; i++)
+		memcpy(body + i * 16, "{\"channel\":\"a\"}\n", 16);
+	for (int i = 0; i < PUBLISHERS; i++) {
+		fds[i] = fixture_connect(&f);
+		fixture_say(&f, fds[i],
+		    SLICE_LITERAL(
+			"POST /publish?acks=errors HTTP/1.1\r\n"
+			"Content-Type: application/x-ndjson\r\nContent-Length: 128000\r\n\r\n"));
+	}
+	fixture_turns(&f, 3);
+	for (int i = 0; i < PUBLISHERS; i++)
+		fixture_say(&f, fds[i], slice_of(body, EVENTS * 16));
+	for (int turn = 0; turn < 200; turn++) {
+		before = fixture_events(&f);
+		fixture_turns(&f, 1);
+		most = fixture_events(&f) - before > most ? fixture_events(&f) - before : most;
+	}
+	assert_int_equal(fixture_events(&f), PUBLISHERS * EVENTS);
+	assert_true(most <= LIMIT_PUBLISH_TURN_BYTES / 16 + PUBLISHERS);
+	for (int i = 0; i < PUBLISHERS; i++)
+		close(fds[i]);
+	free(body);
+	fixture_stop(&f);
+}
+
 static void
 http_1_0_gets_no_chunks_and_a_close(void **state)
 {
@@ -467,6 +504,7 @@ main(void)
 	    cmocka_unit_test(whoever_reads_no_answers_is_closed_and_counted),
 	    cmocka_unit_test(a_publisher_that_closes_without_reading_has_published),
 	    cmocka_unit_test(a_publisher_that_goes_while_its_answers_wait_has_published),
+	    cmocka_unit_test(a_turn_is_shared_by_all_who_write),
 	    cmocka_unit_test(http_1_0_gets_no_chunks_and_a_close),
 	    cmocka_unit_test(a_bad_chunk_is_told_in_a_line_and_closes),
 	    cmocka_unit_test(a_request_behind_a_stream_is_answered_behind_it),
