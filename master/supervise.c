@@ -469,9 +469,12 @@ supervise_find_program(struct master *m)
 	return -1;
 }
 
-/* Connections for one worker: what its descriptors allow, and no more than all may be. */
+/*
+ * Connections for one worker: what its descriptors allow. The configured limit is of all of them,
+ * and accept.c's: a reload may raise it, and a table of slots costs nothing where it is not used.
+ */
 static uint32_t
-supervise_max_connections(const struct master *m)
+supervise_max_connections(void)
 {
 	struct rlimit limit;
 	uint64_t most = LIMIT_WORKER_CONNECTIONS_MAX;
@@ -481,8 +484,6 @@ supervise_max_connections(const struct master *m)
 		most = limit.rlim_cur > 2 * LIMIT_WORKER_DESCRIPTORS
 			   ? limit.rlim_cur - LIMIT_WORKER_DESCRIPTORS
 			   : LIMIT_WORKER_DESCRIPTORS;
-	if (m->config->max_connections != 0 && m->config->max_connections < most)
-		most = m->config->max_connections;
 	return (uint32_t)most;
 }
 
@@ -491,7 +492,7 @@ supervise_prepare(struct master *m, unsigned ordinal)
 {
 	struct seat *seat = &m->seats[ordinal];
 
-	seat->max_connections = supervise_max_connections(m);
+	seat->max_connections = supervise_max_connections();
 	seat->bell = doorbell_create();
 	if (seat->bell == -1 || board_create(&seat->board) != 0 || orders_new(seat) == -1) {
 		log_errno(&m->log, LOG_LEVEL_ERROR, "cannot prepare a worker",

@@ -699,6 +699,36 @@ accept_refuses_beyond_its_limits_with_an_answer(void **state)
 		close(fds[i]);
 }
 
+/* Also beyond what the workers that run were started for. */
+static void
+reload_raises_and_lowers_the_limit_of_connections(void **state)
+{
+	struct fixture *f = *state;
+	char text[512];
+	int fds[7];
+
+	boot(f, "keep", ", \"max_connections\": 1");
+	UNTIL(f, all_serve(f));
+	fds[0] = dial(f);
+	UNTIL(f, f->m.counters.handed_off == 1);
+	hear(f, dial(f), text, sizeof text);
+	assert_true(strncmp(text, "HTTP/1.1 503 ", 13) == 0);
+	write_config(f, ", \"max_connections\": 7");
+	kill(getpid(), SIGHUP);
+	UNTIL(f, f->m.counters.reloads == 1);
+	for (int i = 1; i < 7; i++)
+		fds[i] = dial(f);
+	UNTIL(f, f->m.counters.handed_off == 7);
+	write_config(f, ", \"max_connections\": 2");
+	kill(getpid(), SIGHUP);
+	UNTIL(f, f->m.counters.reloads == 2);
+	hear(f, dial(f), text, sizeof text);
+	assert_true(strncmp(text, "HTTP/1.1 503 ", 13) == 0);
+	assert_int_equal(f->m.counters.refused_connections, 2);
+	for (int i = 0; i < 7; i++)
+		close(fds[i]);
+}
+
 /* Uses up every descriptor that is left below a limit. */
 static size_t
 hoard_descriptors(int *hoard, size_t most)
@@ -860,6 +890,7 @@ main(int argc, char **argv)
 	    TEST(drain_ends_with_exit_code_0),
 	    TEST(drain_asked_for_twice_does_not_wait),
 	    TEST(accept_refuses_beyond_its_limits_with_an_answer),
+	    TEST(reload_raises_and_lowers_the_limit_of_connections),
 	    TEST(accept_waits_out_a_shortage_of_descriptors),
 	    TEST(accept_lets_the_backlog_hold_what_no_worker_takes),
 	    TEST(listener_names_the_address_and_the_remedy),
