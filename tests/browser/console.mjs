@@ -134,7 +134,9 @@ await test('console_shows_events_of_the_publish_socket_without_moving', async (p
 			['plain text', '<b>&amp;</b>', '', 'λ 漢字 🚀', '{"nested":["x"]}', 'base64 AAH/'], `${name}: data`);
 		check(panes[name].rows.every((row) => /^≈ [0-9.]+ (ms|s)$/.test(row.latency)), `${name}: latency by the id's time`);
 	}
-	equal(await page.evaluate(() => window.shifted), 0, 'shift of the layout');
+	// The text of the clock, at the right, may grow by a digit.
+	const shifted = await page.evaluate(() => window.shifted);
+	check(shifted < 0.0005, `shift of the layout: ${shifted}`);
 });
 
 await test('console_shows_beats', async (page) => {
@@ -218,10 +220,10 @@ await test('console_loses_nothing_when_workers_are_killed', async (page) => {
 		if (n === 0)
 			await all(page, has(ids[0]), 'the first event is in all panes');
 		if (n === 12)
-			killed = server.killWorkers();
+			killed = server.killWorkers().then(() => null, (error) => error.message);
 		await new Promise((resolve) => setTimeout(resolve, 20));
 	}
-	await killed;
+	equal(await killed, null, 'fault of the kill');
 	const panes = await all(page, (each) => each.state === 'live' && has(ids.at(-1))(each), 'the last event is in all panes');
 	for (const name of TRANSPORTS)
 		equal(panes[name].rows.map((row) => row.id), ids, `${name}: ids`);
@@ -242,11 +244,14 @@ await test('console_is_bounded_and_complete_in_a_burst', async (page) => {
 });
 
 await test('console_says_why_a_publish_is_refused', async (page) => {
+	const top = () => page.locator('#panes').evaluate((panes) => panes.getBoundingClientRect().top);
+	const before = await top();
 	check((await publishFromPage(page, '{"cut"')).startsWith('400 bad_json'), 'bad JSON');
 	await page.fill('#channel', 'news');
 	await page.click('#follow button');
 	await all(page, isLive, 'all panes are live on the channel');
 	check((await publishFromPage(page, '1')).startsWith('403 forbidden'), 'a channel that is closed to clients');
+	equal(await top(), before, 'place of the panes');
 	await page.screenshot({ path: join(pictures, 'refused.png') });
 }, { expected: REFUSED });
 
@@ -308,12 +313,12 @@ await test('console_on_a_phone', async (page) => {
 	const look = await page.evaluate(() => ({
 		wide: document.documentElement.scrollWidth - innerWidth,
 		lefts: [...document.querySelectorAll('.pane')].map((each) => each.getBoundingClientRect().left),
-		cut: [...document.querySelectorAll('.pane')].filter((each) => each.scrollWidth > each.clientWidth).length,
+		cut: [...document.querySelectorAll('.pane, .pane h2')].filter((each) => each.scrollWidth > each.clientWidth).length,
 		small: [...document.querySelectorAll('button, input:not([type=checkbox]), select')].filter((each) => each.getBoundingClientRect().height < 32).length,
 	}));
 	check(look.wide <= 0, `wider than the window by ${look.wide}`);
 	check(look.lefts.every((left) => left === look.lefts[0]), `the panes stand beside each other: ${look.lefts}`);
-	equal([look.cut, look.small], [0, 0], 'panes that overflow, controls too small for a finger');
+	equal([look.cut, look.small], [0, 0], 'panes and titles that overflow, controls too small for a finger');
 	await page.screenshot({ path: join(pictures, 'phone-top.png') });
 	await page.locator(pane('sse')).scrollIntoViewIfNeeded();
 	await page.screenshot({ path: join(pictures, 'phone-panes.png') });
