@@ -1,14 +1,18 @@
 /*
- * fanout.c: one channel, many clients: what a delivery costs, how long it takes, what a client costs in memory.
+ * fanout.c: one channel, many clients: what a delivery costs, how long it takes, what a client
+ * costs in memory.
  *
- *	fanout [--transport sse|ws|longpoll] [--clients N] [--size BYTES] [--rate EVENTS_PER_S] [--seconds S]
+ *	fanout [--transport sse|ws|longpoll] [--clients N] [--size BYTES]
+ *	       [--rate EVENTS_PER_S] [--seconds S]
  *	       [--rounds R] [--workers N] [--ring BYTES] [--anywhere]
  *
- * Boots a server of its own (RINGCAST_BIN) on cpu 0; the clients' ends and the publisher are on cpu 1 (--anywhere: no
- * pinning). Then, one after the other:
- *	memory	PSS of all server processes before the first client and with all of them idle; kernel memory likewise
- *	load	RATE events a second for S seconds: deliveries/s, latency, loss, CPU of the server
- *	rounds	R times in turn: events one at a time through the server, and the same fan-out by the floor program
+ * Boots a server of its own (RINGCAST_BIN) on cpu 0; the clients' ends and the publisher are on cpu
+ * 1 (--anywhere: no pinning). Then, one after the other:
+ *	memory	PSS of all server processes before the first client and with all of them idle;
+ *		kernel memory likewise
+ *	load	RATE events a second for S seconds: deliveries/s, latency, loss, CPU
+ *	rounds	R times in turn: events one at a time through the server, and the same fan-out
+ *		by the floor program
  *
  * Prints a table, and a line of JSON with all figures. tests/bench/README.md says how to read them.
  */
@@ -117,7 +121,10 @@ publish(struct bench *b, const char *channel, unsigned size)
 		die("the publish stream broke");
 }
 
-/* Touches every page of the ring, so that traffic between two looks at the memory does not count as the clients'. */
+/*
+ * Touches every page of the ring, so that traffic between two looks at the memory does not count as
+ * the clients'.
+ */
 static void
 fill_ring(struct bench *b)
 {
@@ -290,7 +297,9 @@ server_round(struct bench *b, unsigned events)
 	return (double)cpu / ((double)events * b->o.clients);
 }
 
-/* Alternates the two, and which of them is first, so that a slow minute of the machine meets both. */
+/*
+ * Alternates the two, and which of them is first, so that a slow minute of the machine meets both.
+ */
 static void
 run_rounds(struct bench *b)
 {

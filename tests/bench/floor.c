@@ -1,12 +1,14 @@
 /*
- * floor.c: the least that a fan-out costs on this machine: nothing but sends, to set the server's figures beside.
+ * floor.c: the least that a fan-out costs on this machine: nothing but sends, to set the server's
+ * figures beside.
  *
  *	floor CLIENTS BYTES
  *
- * Sender processes of at most 12,500 connections each take turns on cpu 0; each send is one io_uring request, 256 to a
- * submission, silent when it succeeds. The clients' ends are read (and thrown away) on cpu 1 at the same time. Driven by
- * lines on standard input: "go K" sends K times to every client, one after the other, each time waiting until all have
- * got it, and answers "DELIVERIES CPU_NS WALL_NS", the CPU being the senders' alone. The end of the input ends it.
+ * Sender processes of at most 12,500 connections each take turns on cpu 0; each send is one
+ * io_uring request, 256 to a submission, silent when it succeeds. The clients' ends are read (and
+ * thrown away) on cpu 1 at the same time. Driven by lines on standard input: "go K" sends K times
+ * to every client, one after the other, each time waiting until all have got it, and answers
+ * "DELIVERIES CPU_NS WALL_NS", the CPU being the senders' alone. The end of the input ends it.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -152,7 +154,10 @@ send_all(struct io_uring *ring, const int *fds, unsigned count, const char *byte
 	}
 }
 
-/* The servers' ends: one fan-out for each byte that is read from `ask`; answers with its CPU time in ns. */
+/*
+ * The servers' ends: one fan-out for each byte that is read from `ask`; answers with its CPU time
+ * in ns.
+ */
 static void
 serve(int listener, unsigned clients, int ask, int answer, size_t len)
 {

@@ -1,6 +1,7 @@
 /*
- * bad_input.c: what is wrong gets exactly the answer that the contract names: status and error word on HTTP, close code
- * or error object on a WebSocket, error line on NDJSON, path in a configuration, exit code on a command line.
+ * bad_input.c: what is wrong gets exactly the answer that the contract names: status and error word
+ * on HTTP, close code or error object on a WebSocket, error line on NDJSON, path in a
+ * configuration, exit code on a command line.
  *
  * In the tables "{300}" in a text stands for 300 letters.
  */
@@ -166,7 +167,10 @@ static const struct request_row public_rows[] = {
 #define JSON_TYPE "Content-Type: application/json\r\n"
 #define PUBLISH(body) RAW(body)
 
-/* On the publish socket: POST /publish with a JSON body, and the path that the error names (NULL: none is asked for). */
+/*
+ * On the publish socket: POST /publish with a JSON body, and the path that the error names (NULL:
+ * none is asked for).
+ */
 static const struct {
 	const char *name;
 	const char *bytes;
@@ -245,7 +249,10 @@ static const struct request_row private_rows[] = {
 	"bad_request", true},
 };
 
-/* On a WebSocket with the channel "room": bytes as they are sent, already masked with zeros where a mask is due. */
+/*
+ * On a WebSocket with the channel "room": bytes as they are sent, already masked with zeros where a
+ * mask is due.
+ */
 static const struct {
 	const char *name;
 	const char *bytes;
@@ -450,7 +457,9 @@ check_envelopes(struct tap *t, const struct server *s)
 	}
 }
 
-/* ---- WebSocket --------------------------------------------------------------------------------- */
+/*
+ * ---- WebSocket ---------------------------------------------------------------------------------
+ */
 
 /* A WebSocket on the channel "room", behind its welcome. */
 static bool
@@ -508,7 +517,9 @@ check_ops(struct tap *t, const struct server *s)
 	talk_close(&w);
 }
 
-/* ---- NDJSON, configurations, command lines ----------------------------------------------------- */
+/*
+ * ---- NDJSON, configurations, command lines -----------------------------------------------------
+ */
 
 struct answers {
 	char codes[COUNT(ndjson_rows) + 1][32];

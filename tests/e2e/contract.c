@@ -1,7 +1,9 @@
 /*
- * contract.c: the wire contract, sentence by sentence, with single clients: cursors, polls, streams, WebSockets, publishing.
+ * contract.c: the wire contract, sentence by sentence, with single clients: cursors, polls,
+ * streams, WebSockets, publishing.
  *
- * What wrong input gets is in bad_input.c; what holds for many clients under load in delivery.c and its neighbours.
+ * What wrong input gets is in bad_input.c; what holds for many clients under load in delivery.c and
+ * its neighbours.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +28,10 @@ struct scene {
 	struct wire_http answer;
 };
 
-/* The answer to a request as a story: the data of its events, `next` as a place among the ids, more, gaps. */
+/*
+ * The answer to a request as a story: the data of its events, `next` as a place among the ids,
+ * more, gaps.
+ */
 static const char *
 story_of(struct scene *x, struct text body)
 {
@@ -213,7 +218,9 @@ long_poll_wakes(struct scene *x)
 	close(fd);
 }
 
-/* ---- streams ----------------------------------------------------------------------------------- */
+/*
+ * ---- streams -----------------------------------------------------------------------------------
+ */
 
 /* Reads a stream until its text contains `until`; the text after the head is in x->buffer. */
 static const char *
@@ -302,7 +309,9 @@ stream_resumes(struct scene *x)
 	    x->t, strstr(text, "ringcast.live") != NULL, "SSE: when nothing comes there is a beat");
 }
 
-/* ---- WebSockets -------------------------------------------------------------------------------- */
+/*
+ * ---- WebSockets --------------------------------------------------------------------------------
+ */
 
 static bool
 next_is(struct talk *w, const char *part)
@@ -415,7 +424,9 @@ pings(struct scene *x)
 	talk_close(&w);
 }
 
-/* ---- publishing -------------------------------------------------------------------------------- */
+/*
+ * ---- publishing --------------------------------------------------------------------------------
+ */
 
 struct publish_row {
 	const char *what, *resource, *fields, *body, *channel, *seen;
@@ -526,7 +537,9 @@ errors_only(struct scene *x)
 	    "the last id is the newest event's");
 }
 
-/* ---- origins ----------------------------------------------------------------------------------- */
+/*
+ * ---- origins -----------------------------------------------------------------------------------
+ */
 
 static void
 origins(struct scene *x)

@@ -1,8 +1,9 @@
 /*
- * delivery.c: every client of every transport gets every event of its channels, once, in order, and nothing else.
+ * delivery.c: every client of every transport gets every event of its channels, once, in order, and
+ * nothing else.
  *
- * Clients cut their connections at random moments and come back with their cursor. The second part pins down, with
- * a few events, what a subscription made on a live connection replays.
+ * Clients cut their connections at random moments and come back with their cursor. The second part
+ * pins down, with a few events, what a subscription made on a live connection replays.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,10 @@
 #include "tests/lib/storm.h"
 #include "tests/lib/talk.h"
 
-/* The messages up to the first `live`, as letters: s(ubscribed), g(ap), l(ive), or an event's channel and data. */
+/*
+ * The messages up to the first `live`, as letters: s(ubscribed), g(ap), l(ive), or an event's
+ * channel and data.
+ */
 static void
 until_live(struct talk *w, char *story, size_t cap)
 {

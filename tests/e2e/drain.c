@@ -1,6 +1,6 @@
 /*
- * drain.c: SIGTERM ends everybody in the way of their transport: polls are answered, streams end after a retry,
- * WebSockets get 1001; nobody is reset, and the server is gone with status 0.
+ * drain.c: SIGTERM ends everybody in the way of their transport: polls are answered, streams end
+ * after a retry, WebSockets get 1001; nobody is reset, and the server is gone with status 0.
  */
 #include <signal.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * handoff.c: connections on their way to a worker that hangs or dies go to another; every one gets an answer.
+ * handoff.c: connections on their way to a worker that hangs or dies go to another; every one gets
+ * an answer.
  */
 #include <signal.h>
 

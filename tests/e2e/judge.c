@@ -1,8 +1,9 @@
 /*
- * judge.c: the judge is judged: the clients of these tests, against a scripted server, and the ledger, against every fault
- * that it is there to find. Needs no ringcastd.
+ * judge.c: the judge is judged: the clients of these tests, against a scripted server, and the
+ * ledger, against every fault that it is there to find. Needs no ringcastd.
  *
- * A script is sent in two pieces, cut at every byte; what the client makes of it must not depend on the cut.
+ * A script is sent in two pieces, cut at every byte; what the client makes of it must not depend on
+ * the cut.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -231,7 +232,9 @@ comes_back_with_its_cursor(struct tap *t, enum client_transport transport, const
 	clients_close(&s.e);
 }
 
-/* ---- the ledger -------------------------------------------------------------------------------- */
+/*
+ * ---- the ledger --------------------------------------------------------------------------------
+ */
 
 struct book {
 	struct ledger l;
@@ -257,7 +260,10 @@ close_book(struct book *b)
 	ledger_close(&b->l);
 }
 
-/* Gives a client event n as the channel's; damage > 0 changes a byte of its data, damage < 0 its id. */
+/*
+ * Gives a client event n as the channel's; damage > 0 changes a byte of its data, damage < 0 its
+ * id.
+ */
 static void
 give(struct book *b, unsigned client, uint32_t n, const char *channel, int damage)
 {

@@ -1,6 +1,6 @@
 /*
- * lapped.c: a ring so small that slow clients, and a stopped worker, are lapped: the gaps that are declared account for
- * exactly what is missing.
+ * lapped.c: a ring so small that slow clients, and a stopped worker, are lapped: the gaps that are
+ * declared account for exactly what is missing.
  */
 #include <signal.h>
 
@@ -16,7 +16,10 @@ struct trouble {
 	unsigned pauses, steps, stops;
 };
 
-/* Somebody stops reading or reads again; now and then a worker is stopped for a quarter of a second. */
+/*
+ * Somebody stops reading or reads again; now and then a worker is stopped for a quarter of a
+ * second.
+ */
 static void
 make_trouble(void *context, struct server *s)
 {
@@ -79,7 +82,10 @@ main(void)
 			kill(x.stopped, SIGCONT);
 		for (size_t i = 0; i < w.clients.count; i++)
 			clients_pause(&w.clients, &w.clients.list[i], false);
-		/* Whoever still has unread input reads it first: a cut would make events of the socket count as lost. */
+		/*
+		 * Whoever still has unread input reads it first: a cut would make events of the
+		 * socket count as lost.
+		 */
 		for (uint64_t until = wire_now_ms() + 2000; wire_now_ms() < until;)
 			clients_turn(&w.clients, 10);
 		tap_check(&t, storm_all_live(&w.clients, 30000),

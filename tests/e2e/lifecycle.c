@@ -1,6 +1,6 @@
 /*
- * lifecycle.c: starting and ending: --check, stale and live sockets, a second instance, workers that die at start, and
- * what is left when the master is gone.
+ * lifecycle.c: starting and ending: --check, stale and live sockets, a second instance, workers
+ * that die at start, and what is left when the master is gone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -125,7 +125,10 @@ count_lines(const char *path)
 	return count;
 }
 
-/* Runs a server whose workers die at start with `code`; how often they were started in ms, and the CPU used. */
+/*
+ * Runs a server whose workers die at start with `code`; how often they were started in ms, and the
+ * CPU used.
+ */
 static void
 dying_workers(struct tap *t, int code, unsigned ms, unsigned starts_min, unsigned starts_max)
 {

@@ -1,6 +1,6 @@
 /*
- * limits.c: with very few descriptors and ten times as many clients the server neither spins nor goes deaf, and when the
- * crowd leaves it is well again by itself.
+ * limits.c: with very few descriptors and ten times as many clients the server neither spins nor
+ * goes deaf, and when the crowd leaves it is well again by itself.
  */
 #include "tests/lib/client.h"
 #include "tests/lib/proc.h"

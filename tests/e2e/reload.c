@@ -1,5 +1,6 @@
 /*
- * reload.c: SIGHUP with a good configuration changes what can change, with a bad one nothing; nobody is dropped either way.
+ * reload.c: SIGHUP with a good configuration changes what can change, with a bad one nothing;
+ * nobody is dropped either way.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * slow.c: clients that do not read cost the server no memory and the healthy ones nothing; when they read again they
- * are told exactly what they missed.
+ * slow.c: clients that do not read cost the server no memory and the healthy ones nothing; when
+ * they read again they are told exactly what they missed.
  */
 #include "tests/lib/proc.h"
 #include "tests/lib/storm.h"
@@ -54,8 +54,8 @@ healthy_lag(const struct storm *w)
 }
 
 /*
- * Publishes `count` events at `per_s` and lets the clients read meanwhile; not faster than these tests can read what the healthy
- * ones get, which on a busy machine is the slower half.
+ * Publishes `count` events at `per_s` and lets the clients read meanwhile; not faster than these
+ * tests can read what the healthy ones get, which on a busy machine is the slower half.
  */
 static bool
 publish(struct storm *w, uint32_t count, unsigned per_s)
@@ -121,7 +121,10 @@ main(void)
 	struct tap t = tap_start(180);
 	struct server s;
 	struct storm w;
-	/* 50 of each transport; every second one stalls. The ring holds about half of what is published. */
+	/*
+	 * 50 of each transport; every second one stalls. The ring holds about half of what is
+	 * published.
+	 */
 	struct storm_options options = {.clients = tap_scaled(50, 8),
 	    .channels = 4,
 	    .events = tap_scaled(6000, 5000),

@@ -1,6 +1,6 @@
 /*
- * stats.c: what the publish socket tells of channels, connections and counters is what is the case; ending a connection,
- * a history or a channel's subscriptions does just that.
+ * stats.c: what the publish socket tells of channels, connections and counters is what is the case;
+ * ending a connection, a history or a channel's subscriptions does just that.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,8 +202,10 @@ check_welcome_names_connection(struct scene *x)
 	snprintf(resource, sizeof resource, "/connections/%s", id);
 	tap_check(x->t, ask(x, "DELETE", resource) == 200, "by that name it can be ended");
 	talk_end(&w, WAIT_MS);
-	tap_check(x->t, wire_read(w.fd, id, sizeof id, wire_now_ms() + WAIT_MS) <= 0 &&
-		wire_now_ms() < started + WAIT_MS, "and ends");
+	tap_check(x->t,
+	    wire_read(w.fd, id, sizeof id, wire_now_ms() + WAIT_MS) <= 0 &&
+		wire_now_ms() < started + WAIT_MS,
+	    "and ends");
 	talk_close(&w);
 }
 
@@ -272,7 +274,10 @@ run(struct scene *x)
 		clients_add(&x->e, CLIENT_LONGPOLL, (const uint16_t[]){0}, 1);
 		clients_add(&x->e, CLIENT_WS, (const uint16_t[]){1}, 1);
 	}
-	/* The fourth group is on another channel: "hall" has EACH WebSockets, all channels together twice as many. */
+	/*
+	 * The fourth group is on another channel: "hall" has EACH WebSockets, all channels together
+	 * twice as many.
+	 */
 	tap_check(x->t, clients_settle(&x->e, 10000), "all clients are welcomed");
 	for (unsigned i = 0; i < 3; i++)
 		x->newest = publisher_event(x->s->socket, "hall", "\"event\"");

@@ -1,5 +1,6 @@
 /*
- * worker_kill.c: a worker is killed every second under load; its clients resume, and nobody loses or repeats anything.
+ * worker_kill.c: a worker is killed every second under load; its clients resume, and nobody loses
+ * or repeats anything.
  */
 #include "tests/lib/proc.h"
 #include "tests/lib/storm.h"

@@ -1,5 +1,6 @@
 /*
- * client.c: connections, requests, timers and cuts of the many clients (client.h). What they read is client_parse.c.
+ * client.c: connections, requests, timers and cuts of the many clients (client.h). What they read
+ * is client_parse.c.
  */
 #include "tests/lib/client.h"
 
@@ -167,14 +168,20 @@ client_say(struct clients *e, struct client *c, const void *bytes, size_t len)
 {
 	ssize_t n = send(c->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-	/* Requests are small and the socket is otherwise unwritten: a short write means that the peer is gone. */
+	/*
+	 * Requests are small and the socket is otherwise unwritten: a short write means that the
+	 * peer is gone.
+	 */
 	if (n == (ssize_t)len)
 		return true;
 	client_lost(e, c, false);
 	return false;
 }
 
-/* The cursors that a subscribing client uses for each channel on its next connection (CONTRACT.md, "cursor"). */
+/*
+ * The cursors that a subscribing client uses for each channel on its next connection (CONTRACT.md,
+ * "cursor").
+ */
 static void
 settle_cursors(struct client *c)
 {
@@ -335,7 +342,10 @@ readable(struct clients *e, struct client *c)
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		/* An end inside an event is no violation: the server may close a lapped client there. */
+		/*
+		 * An end inside an event is no violation: the server may close a lapped client
+		 * there.
+		 */
 		client_lost(e, c, n == 0 && c->in_len == 0);
 		return;
 	}

@@ -1,9 +1,11 @@
 /*
- * client.h: many clients of every transport in one epoll loop, each with its cursor, its reconnects and its gaps.
+ * client.h: many clients of every transport in one epoll loop, each with its cursor, its reconnects
+ * and its gaps.
  *
- * A client parses what arrives by itself (client_parse.c): HTTP heads, poll answers, event streams by the WHATWG
- * algorithm, WebSocket frames. Anything the contract does not allow is counted in `violations` with the first of them
- * described. A cut client comes back after its delay with the cursor that the contract tells it to use.
+ * A client parses what arrives by itself (client_parse.c): HTTP heads, poll answers, event streams
+ * by the WHATWG algorithm, WebSocket frames. Anything the contract does not allow is counted in
+ * `violations` with the first of them described. A cut client comes back after its delay with the
+ * cursor that the contract tells it to use.
  *
  * A client costs some 200 bytes, and a buffer only while it holds an incomplete answer or frame.
  */
@@ -38,11 +40,11 @@ enum client_state {
 
 struct client {
 	uint64_t cursor; /* 0: none yet, starts at the head */
-	uint64_t own
-	    [CLIENT_CHANNELS_MAX]; /* CLIENT_WS_SUBSCRIBE: cursors of channels that are not live yet */
-	uint64_t due_ms;           /* next thing to do by itself; 0: nothing */
-	uint64_t asked_ms;         /* when the request was sent */
-	char *in;                  /* input that is not complete yet */
+	/* CLIENT_WS_SUBSCRIBE: cursors of channels that are not live yet */
+	uint64_t own[CLIENT_CHANNELS_MAX];
+	uint64_t due_ms;   /* next thing to do by itself; 0: nothing */
+	uint64_t asked_ms; /* when the request was sent */
+	char *in;          /* input that is not complete yet */
 	uint32_t in_len, in_cap;
 	uint32_t index; /* of this client in its engine */
 	int fd;
@@ -63,7 +65,10 @@ struct client {
 	uint64_t welcome_at;
 };
 
-/* An event as a client sees it; slices live during the call. Without a channel (plain SSE) its bytes are NULL. */
+/*
+ * An event as a client sees it; slices live during the call. Without a channel (plain SSE) its
+ * bytes are NULL.
+ */
 struct client_event {
 	uint64_t id;
 	struct text channel;
@@ -94,8 +99,8 @@ struct clients {
 	void *context;
 	void (*event)(void *context, struct client *c, const struct client_event *e);
 	void (*gap)(void *context, struct client *c, const struct client_gap *g);
-	void (*ended)(void *context,
-	    struct client *c); /* may be NULL: a connection ended that the test did not cut */
+	/* May be NULL: a connection ended that the test did not cut. */
+	void (*ended)(void *context, struct client *c);
 	/* counters */
 	uint64_t bytes, events, gaps, connects, connect_errors, cuts_by_peer, refused, violations;
 	uint64_t repelled; /* SSE clients that got a 5xx: an EventSource never comes back then */
@@ -115,7 +120,10 @@ struct client *clients_add(
 /* One round: waits up to wait_ms for input, handles it, and what is due. */
 void clients_turn(struct clients *e, int wait_ms);
 
-/* Cuts the connection; back after `back_ms` (0: at once; -1: stays away). With `reset` unread input makes it an RST. */
+/*
+ * Cuts the connection; back after `back_ms` (0: at once; -1: stays away). With `reset` unread input
+ * makes it an RST.
+ */
 void clients_cut(struct clients *e, struct client *c, int back_ms, bool reset);
 /* Stops and resumes reading. */
 void clients_pause(struct clients *e, struct client *c, bool paused);
@@ -134,7 +142,9 @@ void client_lost(struct clients *e, struct client *c, bool clean);
 void client_ask(struct clients *e, struct client *c);
 bool client_say(struct clients *e, struct client *c, const void *bytes, size_t len);
 
-/* client_parse.c: takes what was read; returns bytes consumed, or -1 after it called client_lost(). */
+/*
+ * client_parse.c: takes what was read; returns bytes consumed, or -1 after it called client_lost().
+ */
 ssize_t client_parse(struct clients *e, struct client *c, char *bytes, size_t len);
 
 #endif

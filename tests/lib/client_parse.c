@@ -1,7 +1,9 @@
 /*
- * client_parse.c: what a client makes of the bytes that it reads (client.h): poll answers, event streams, WebSocket frames.
+ * client_parse.c: what a client makes of the bytes that it reads (client.h): poll answers, event
+ * streams, WebSocket frames.
  *
- * Written from the contract and the standards, not from the server. What is not allowed is a violation.
+ * Written from the contract and the standards, not from the server. What is not allowed is a
+ * violation.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,7 +107,9 @@ take_live(struct clients *e, struct client *c, uint64_t at)
 		c->live = true;
 }
 
-/* ---- WebSocket --------------------------------------------------------------------------------- */
+/*
+ * ---- WebSocket ---------------------------------------------------------------------------------
+ */
 
 static bool
 say_frame(struct clients *e, struct client *c, uint8_t opcode, const void *payload, size_t len)
@@ -263,7 +267,9 @@ parse_ws(struct clients *e, struct client *c, char *bytes, size_t len)
 	}
 }
 
-/* ---- Server-Sent Events ------------------------------------------------------------------------ */
+/*
+ * ---- Server-Sent Events ------------------------------------------------------------------------
+ */
 
 /* The fields of one event, from its lines; data joined into `scratch` when it has several. */
 struct sse_block {
@@ -378,9 +384,14 @@ parse_sse(struct clients *e, struct client *c, char *bytes, size_t len)
 	return (ssize_t)taken;
 }
 
-/* ---- heads and polls --------------------------------------------------------------------------- */
+/*
+ * ---- heads and polls ---------------------------------------------------------------------------
+ */
 
-/* Asks again after an answer: a long poll and an answer with more at once, a short poll after a rest. */
+/*
+ * Asks again after an answer: a long poll and an answer with more at once, a short poll after a
+ * rest.
+ */
 static void
 rest(struct clients *e, struct client *c, bool at_once)
 {
@@ -469,7 +480,10 @@ parse_poll(struct clients *e, struct client *c, char *bytes, size_t len)
 	return c->fd == -1 ? -1 : n;
 }
 
-/* A stream that is welcomed has all its fields; one that only says when to come back needs the type. */
+/*
+ * A stream that is welcomed has all its fields; one that only says when to come back needs the
+ * type.
+ */
 static bool
 stream_fields_are_right(const struct wire_http *answer, const char *bytes, size_t len)
 {

@@ -1,11 +1,14 @@
 /*
- * fleet.h: very many clients of one transport, spread over forked processes, and what they measure together.
+ * fleet.h: very many clients of one transport, spread over forked processes, and what they measure
+ * together.
  *
- * A process holds at most FLEET_PROCESS_CLIENTS connections (descriptors are capped); their source addresses are spread by
- * wire_dial(). Each process writes its own counters into memory that all share; every counter has one writer, so that
- * relaxed atomics are enough, and a reader's figure may be a moment old.
+ * A process holds at most FLEET_PROCESS_CLIENTS connections (descriptors are capped); their source
+ * addresses are spread by wire_dial(). Each process writes its own counters into memory that all
+ * share; every counter has one writer, so that relaxed atomics are enough, and a reader's figure
+ * may be a moment old.
  *
- * Events carry their time of publishing: the data is the text "t=<20 digits of CLOCK_MONOTONIC ns> ...".
+ * Events carry their time of publishing: the data is the text "t=<20 digits of CLOCK_MONOTONIC ns>
+ * ...".
  */
 #ifndef TESTS_LIB_FLEET_H
 #define TESTS_LIB_FLEET_H

@@ -94,8 +94,9 @@ core_of(const struct ledger *l, uint32_t n, char *core, size_t cap)
 }
 
 /*
- * The data of event n in both of its forms: `json`, as the envelope has it (for an object or array also as
- * clients get it, byte for byte), and `text`, what a string stands for (else the same as json).
+ * The data of event n in both of its forms: `json`, as the envelope has it (for an object or array
+ * also as clients get it, byte for byte), and `text`, what a string stands for (else the same as
+ * json).
  */
 static void
 data_of(const struct ledger *l, uint32_t n, char json[DATA_BYTES], char text[DATA_BYTES])
@@ -404,7 +405,9 @@ first_after(const struct ledger *l, uint64_t id)
 	return low;
 }
 
-/* Marks what the gaps declare, and counts what of it was received, and gaps that declare nothing. */
+/*
+ * Marks what the gaps declare, and counts what of it was received, and gaps that declare nothing.
+ */
 static void
 account_gaps(
     const struct ledger *l, const struct clients *e, uint8_t *declared, struct ledger_account *a)

@@ -1,12 +1,13 @@
 /*
  * ledger.h: the events of a run and the books of every client.
  *
- * Event n is a pure function of n: its channels, type and data, with its number, a sequence number per channel and a
- * checksum in the data. What a client receives is compared byte for byte with what must have been published; a bitmap
- * per client finds what was lost or came twice. Ids come from the publisher's answers.
+ * Event n is a pure function of n: its channels, type and data, with its number, a sequence number
+ * per channel and a checksum in the data. What a client receives is compared byte for byte with
+ * what must have been published; a bitmap per client finds what was lost or came twice. Ids come
+ * from the publisher's answers.
  *
  * Event n: channels  n % channel_count, and for n % 5 == 0 also the neighbour (number ^ 1)
- *          form      n % 4: 0 text, 1 object with odd spaces, 2 text of several lines with escapes, 3 array
+ *          form      n % 4: 0 text, 1 object with odd spaces, 2 lines with escapes, 3 array
  */
 #ifndef TESTS_LIB_LEDGER_H
 #define TESTS_LIB_LEDGER_H
@@ -64,7 +65,9 @@ void ledger_on_answer(void *context, uint64_t number, uint64_t id, struct text l
 /* Gives the publisher up to `count` further events. */
 void ledger_publish(struct ledger *l, struct publisher *p, uint32_t count);
 
-/* Events that client c must have by now and does not have (all acknowledged ones, from its first). */
+/*
+ * Events that client c must have by now and does not have (all acknowledged ones, from its first).
+ */
 uint32_t ledger_missing(const struct ledger *l, const struct client *c);
 uint64_t ledger_missing_all(const struct ledger *l, const struct clients *e);
 
@@ -77,7 +80,9 @@ struct ledger_account {
 };
 struct ledger_account ledger_account_gaps(const struct ledger *l, const struct clients *e);
 
-/* One TAP line a property: lost, duplicated, out of order, foreign, damaged, wrong ids, gaps = 0. */
+/*
+ * One TAP line a property: lost, duplicated, out of order, foreign, damaged, wrong ids, gaps = 0.
+ */
 void ledger_judge(struct tap *t, const struct ledger *l, const struct clients *e);
 /* The same where gaps are to be expected: what is missing is exactly what the gaps declare. */
 void ledger_judge_gaps(struct tap *t, const struct ledger *l, const struct clients *e);

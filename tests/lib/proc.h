@@ -1,5 +1,6 @@
 /*
- * proc.h: what /proc tells of a process: children, memory, CPU, descriptors. For tests and benchmarks of a running server.
+ * proc.h: what /proc tells of a process: children, memory, CPU, descriptors. For tests and
+ * benchmarks of a running server.
  */
 #ifndef TESTS_LIB_PROC_H
 #define TESTS_LIB_PROC_H
@@ -13,9 +14,15 @@
 size_t proc_children(pid_t pid, pid_t *children, size_t cap);
 /* Open descriptors; 0 when the process is gone. */
 unsigned proc_descriptors(pid_t pid);
-/* A figure of /proc/PID/smaps_rollup in KiB: "Pss", "Anonymous", "Pss_Shmem"; 0 when it is not there. */
+/*
+ * A figure of /proc/PID/smaps_rollup in KiB: "Pss", "Anonymous", "Pss_Shmem"; 0 when it is not
+ * there.
+ */
 uint64_t proc_memory_kib(pid_t pid, const char *name);
-/* CPU time used so far by all threads, user and system, in ns (schedstat; clock ticks where that is missing). */
+/*
+ * CPU time used so far by all threads, user and system, in ns (schedstat; clock ticks where that is
+ * missing).
+ */
 uint64_t proc_cpu_ns(pid_t pid);
 /* State letter of /proc/PID/stat, 0 when the process is gone. */
 char proc_state(pid_t pid);

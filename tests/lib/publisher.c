@@ -97,7 +97,10 @@ take_line(struct publisher *p, struct text line)
 	p->answered++;
 }
 
-/* Moves the data of chunks to the front of `in`, bytes [0, *plain) are plain already; false when malformed. */
+/*
+ * Moves the data of chunks to the front of `in`, bytes [0, *plain) are plain already; false when
+ * malformed.
+ */
 static bool
 unchunk(struct publisher *p, size_t *plain)
 {
@@ -132,7 +135,9 @@ unchunk(struct publisher *p, size_t *plain)
 	return true;
 }
 
-/* Takes the head of the answer off the input, once it is whole; false when it refuses the stream. */
+/*
+ * Takes the head of the answer off the input, once it is whole; false when it refuses the stream.
+ */
 static bool
 take_head(struct publisher *p)
 {
@@ -154,7 +159,10 @@ take_head(struct publisher *p)
 	return true;
 }
 
-/* Hands on the whole lines among the first `plain` bytes of the input; returns what is left of them. */
+/*
+ * Hands on the whole lines among the first `plain` bytes of the input; returns what is left of
+ * them.
+ */
 static size_t
 take_lines(struct publisher *p, size_t plain)
 {

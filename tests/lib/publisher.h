@@ -1,8 +1,9 @@
 /*
- * publisher.h: publishing over the Unix socket, by single requests and by an endless NDJSON upload with its answers.
+ * publisher.h: publishing over the Unix socket, by single requests and by an endless NDJSON upload
+ * with its answers.
  *
- * The stream is driven by publisher_turn() from the caller's loop and never blocks: lines that the caller gave wait
- * in a buffer, answers are handed to a hook in order.
+ * The stream is driven by publisher_turn() from the caller's loop and never blocks: lines that the
+ * caller gave wait in a buffer, answers are handed to a hook in order.
  */
 #ifndef TESTS_LIB_PUBLISHER_H
 #define TESTS_LIB_PUBLISHER_H
@@ -13,7 +14,10 @@
 
 #include "tests/lib/wire.h"
 
-/* One POST of a JSON body; the id (or the first of the ids), 0 when it was refused. `status` may be NULL. */
+/*
+ * One POST of a JSON body; the id (or the first of the ids), 0 when it was refused. `status` may be
+ * NULL.
+ */
 uint64_t publisher_post(const char *socket, struct text body, int *status);
 /* One event with JSON data, for tests that need just that. */
 uint64_t publisher_event(const char *socket, const char *channel, const char *data);
@@ -29,7 +33,10 @@ struct publisher {
 	size_t plain;      /* bytes of `in` that are decoded */
 	uint64_t sent, answered, refused;
 	uint64_t progress_ms;
-	/* One call an answer: the number of the line (from 0), its id or 0, and the answer as it came. */
+	/*
+	 * One call an answer: the number of the line (from 0), its id or 0, and the answer as it
+	 * came.
+	 */
 	void (*answer)(void *context, uint64_t number, uint64_t id, struct text line);
 	void *context;
 };

@@ -253,7 +253,10 @@ server_private(const struct server *s)
 	return (struct wire_target){0, s->socket};
 }
 
-/* Lines of the log that contain one of the `texts` (ended by NULL) and not `except`; the first goes to `sample`. */
+/*
+ * Lines of the log that contain one of the `texts` (ended by NULL) and not `except`; the first goes
+ * to `sample`.
+ */
 static unsigned
 log_lines(
     const struct server *s, const char *const *texts, const char *except, char *sample, size_t cap)

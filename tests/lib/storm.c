@@ -9,7 +9,10 @@
 
 #define WINDOW 2000 /* unacknowledged events: the publisher does not run away from the server */
 
-/* Distinct random channels; a subscribing client gets no two of one pair, so that replays of its channels never meet. */
+/*
+ * Distinct random channels; a subscribing client gets no two of one pair, so that replays of its
+ * channels never meet.
+ */
 static unsigned
 pick_channels(
     struct storm *w, enum client_transport transport, uint16_t channels[CLIENT_CHANNELS_MAX])

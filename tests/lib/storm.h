@@ -1,8 +1,10 @@
 /*
- * storm.h: a population of clients of every transport, a stream of events, and trouble while it runs.
+ * storm.h: a population of clients of every transport, a stream of events, and trouble while it
+ * runs.
  *
- * The common part of the end-to-end tests of delivery: who is there, how fast is published, what is cut, and the
- * end of it: everybody has everything, everybody comes back once more with its cursor and gets nothing twice.
+ * The common part of the end-to-end tests of delivery: who is there, how fast is published, what is
+ * cut, and the end of it: everybody has everything, everybody comes back once more with its cursor
+ * and gets nothing twice.
  */
 #ifndef TESTS_LIB_STORM_H
 #define TESTS_LIB_STORM_H
@@ -17,8 +19,8 @@
 #include "tests/lib/tap.h"
 
 struct storm_options {
-	unsigned
-	    clients; /* of each of: poll, long poll, SSE (half of them JSON), WebSocket (half of them by subscribe) */
+	/* Of each of: poll, long poll, SSE (half of them JSON), WebSocket (half by subscribe). */
+	unsigned clients;
 	unsigned channels;
 	uint32_t events;
 	unsigned events_per_s;

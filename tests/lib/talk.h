@@ -17,7 +17,10 @@ struct talk {
 	char in[65536];
 };
 
-/* Connects and upgrades GET `resource`; false when that is not answered by 101 (then `status` tells). */
+/*
+ * Connects and upgrades GET `resource`; false when that is not answered by 101 (then `status`
+ * tells).
+ */
 bool talk_open(struct talk *w, uint16_t port, const char *resource, const char *fields);
 void talk_close(struct talk *w);
 
@@ -25,7 +28,10 @@ void talk_close(struct talk *w);
 bool talk_raw(struct talk *w, const void *bytes, size_t len);
 /* A text message. */
 bool talk_say(struct talk *w, const char *message);
-/* The next frame, whatever it is; its payload lives until the next call. False at the end or after ms. */
+/*
+ * The next frame, whatever it is; its payload lives until the next call. False at the end or after
+ * ms.
+ */
 bool talk_frame(struct talk *w, struct wire_ws *frame, unsigned ms);
 /* The next text message that is not a `live`. */
 bool talk_next(struct talk *w, struct text *message, unsigned ms);

@@ -1,9 +1,10 @@
 /*
  * tap.h: the output of a test program (Test Anything Protocol 13), and its bound in time.
  *
- * A program makes one struct tap, reports each property with tap_check() and returns tap_finish() from main. The plan is
- * printed last, so a program that dies half-way is seen as failed. Whatever happens, the program ends within the
- * seconds given to tap_start(): the alarm reports and exits, and server.c ties the server's life to ours.
+ * A program makes one struct tap, reports each property with tap_check() and returns tap_finish()
+ * from main. The plan is printed last, so a program that dies half-way is seen as failed. Whatever
+ * happens, the program ends within the seconds given to tap_start(): the alarm reports and exits,
+ * and server.c ties the server's life to ours.
  */
 #ifndef TESTS_LIB_TAP_H
 #define TESTS_LIB_TAP_H
@@ -31,7 +32,10 @@ tap_out_of_time(int signal_number)
 	_exit(99);
 }
 
-/* Starts the output; the program is ended after `seconds`. Writing to a closed socket is an error value, not a death. */
+/*
+ * Starts the output; the program is ended after `seconds`. Writing to a closed socket is an error
+ * value, not a death.
+ */
 static inline struct tap
 tap_start(unsigned seconds)
 {
@@ -43,7 +47,10 @@ tap_start(unsigned seconds)
 	return (struct tap){0, 0};
 }
 
-/* Reports one property; returns whether it holds, so that a caller may stop where nothing further makes sense. */
+/*
+ * Reports one property; returns whether it holds, so that a caller may stop where nothing further
+ * makes sense.
+ */
 __attribute__((format(printf, 3, 4))) static inline bool
 tap_check(struct tap *t, bool holds, const char *format, ...)
 {

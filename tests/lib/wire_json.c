@@ -1,5 +1,6 @@
 /*
- * wire_json.c: a scanner of JSON for tests (wire.h). It checks what it walks over and copies nothing but strings.
+ * wire_json.c: a scanner of JSON for tests (wire.h). It checks what it walks over and copies
+ * nothing but strings.
  */
 #include <stdlib.h>
 #include <string.h>
