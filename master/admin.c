@@ -85,6 +85,8 @@ open_listener(struct admin *admin, const struct config_address *address)
 	char message[512];
 	int fd = listener_open(address, &listener->file, message, sizeof message);
 
+	if (fd == -1 && address->optional && errno == EAFNOSUPPORT)
+		return 0; /* the IPv6 half of ":9090", on a machine without IPv6 */
 	if (fd == -1) {
 		log_with(&m->log, LOG_LEVEL_ERROR, "cannot listen for monitoring",
 		    log_text("admin_listen", address->text), log_text("reason", message));

@@ -47,6 +47,27 @@ monitored_connect(const struct monitored *m)
 	return fd;
 }
 
+/* ":9090" stands for two addresses, of which a machine without IPv6 has one. */
+static void
+a_family_that_the_machine_lacks_is_done_without(void **state)
+{
+	struct monitored m;
+	struct config_address *lacking;
+
+	(void)state;
+	monitored_start(&m);
+	admin_stop(&m.f.m);
+	lacking = &m.f.m.config->admin_listen[1];
+	*lacking = (struct config_address){.text = ":9090", .len = sizeof lacking->of};
+	lacking->of.any.sa_family = AF_DECnet; /* no kernel has it any more */
+	m.f.m.config->admin_listen_count = 2;
+	assert_int_equal(admin_start(&m.f.m), -1);
+	lacking->optional = true;
+	assert_int_equal(admin_start(&m.f.m), 0);
+	close(monitored_connect(&m));
+	monitored_stop(&m);
+}
+
 static void
 only_what_tells_is_answered(void **state)
 {
@@ -152,6 +173,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_family_that_the_machine_lacks_is_done_without),
 	    cmocka_unit_test(only_what_tells_is_answered),
 	    cmocka_unit_test(a_draining_server_is_alive_but_not_ready),
 	    cmocka_unit_test(who_idles_is_closed_and_who_is_too_many_is_told),
