@@ -101,8 +101,15 @@ struct config_overrides {
  */
 struct config_mistakes {
 	size_t count; /* may exceed what is kept */
-	char *lines[CONFIG_MISTAKES_MAX];
+	char *lines[CONFIG_MISTAKES_MAX]; /* config_mistake reads them */
 };
+
+/* One that is kept; there may have been no memory for its words, but it is a mistake all the same. */
+static inline const char *
+config_mistake(const struct config_mistakes *mistakes, size_t i)
+{
+	return mistakes->lines[i] == NULL ? "out of memory" : mistakes->lines[i];
+}
 
 /*
  * Reads a file (NULL: the defaults) and applies the overrides (NULL: none). NULL when there are

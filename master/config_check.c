@@ -32,8 +32,6 @@ config_check_mistake(struct config_reader *r, const char *format, ...)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
 	r->mistakes->lines[place] = strdup(line);
-	if (r->mistakes->lines[place] == NULL)
-		r->mistakes->count--;
 }
 
 static size_t

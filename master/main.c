@@ -111,7 +111,7 @@ main_load(const struct main_options *options)
 
 	for (size_t i = 0; i < mistakes.count && i < CONFIG_MISTAKES_MAX; i++)
 		fprintf(stderr, "%s: %s\n", options->config == NULL ? "ringcastd" : options->config,
-		    mistakes.lines[i]);
+		    config_mistake(&mistakes, i));
 	if (mistakes.count > CONFIG_MISTAKES_MAX)
 		fprintf(
 		    stderr, "... and %zu more mistakes\n", mistakes.count - CONFIG_MISTAKES_MAX);

@@ -180,7 +180,7 @@ master_log_mistakes(struct master *m, const struct config_mistakes *mistakes)
 {
 	for (size_t i = 0; i < mistakes->count && i < CONFIG_MISTAKES_MAX; i++)
 		log_with(&m->log, LOG_LEVEL_ERROR, "mistake in the configuration",
-		    log_text("file", m->config->path), log_text("mistake", mistakes->lines[i]));
+		    log_text("file", m->config->path), log_text("mistake", config_mistake(mistakes, i)));
 	log_with(&m->log, LOG_LEVEL_ERROR, "nothing was reloaded",
 	    log_text("file", m->config->path), log_number("mistakes", mistakes->count));
 }

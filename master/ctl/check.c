@@ -25,7 +25,7 @@ check_run(struct ctl *c, int argc, char **argv)
 		return CTL_OK;
 	}
 	for (size_t i = 0; i < mistakes.count && i < CONFIG_MISTAKES_MAX; i++)
-		fprintf(c->err, "%s: %s\n", operands.of[0], mistakes.lines[i]);
+		fprintf(c->err, "%s: %s\n", operands.of[0], config_mistake(&mistakes, i));
 	if (mistakes.count > CONFIG_MISTAKES_MAX)
 		fprintf(c->err, "%s: and %zu more\n", operands.of[0],
 		    mistakes.count - CONFIG_MISTAKES_MAX);
