@@ -43,9 +43,18 @@ master_take_passed(struct master *m)
 		return -1;
 	}
 	for (size_t i = 0; i < passed.count; i++) {
-		if (strcmp(passed.of[i].name, "publish") == 0 && m->passed_publish == -1)
+		bool publish = strcmp(passed.of[i].name, "publish") == 0;
+
+		/* A second one must not be taken for a listener for clients. */
+		if (publish ? m->passed_publish != -1 : m->passed_count == CONFIG_LISTEN_MAX) {
+			log_with(&m->log, LOG_LEVEL_ERROR, "too many sockets were passed by systemd",
+			    log_text("name", passed.of[i].name),
+			    log_number("max", publish ? 1 : CONFIG_LISTEN_MAX));
+			return -1;
+		}
+		if (publish)
 			m->passed_publish = passed.of[i].fd;
-		else if (m->passed_count < CONFIG_LISTEN_MAX)
+		else
 			m->passed[m->passed_count++] = passed.of[i].fd;
 	}
 	return 0;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "master/listener.h"
+#include "master/master.h"
 #include "master/notify.h"
 
 static struct config *
@@ -239,6 +240,52 @@ listener_takes_what_systemd_passes(void **state)
 	}
 }
 
+/* Runs in a child: a whole master that is to refuse what it was passed. */
+static int
+start_with_two(const char *names)
+{
+	struct config *config = listen_config("\"127.0.0.1:0\"");
+	struct master m = {.config = config, .log = {STDERR_FILENO, LOG_LEVEL_ERROR}};
+	char message[256] = "", pid[32], said[512] = "";
+	struct publish_path_file file;
+	int fds[2], lines[2];
+
+	for (int i = 0; i < 2; i++) {
+		fds[i] = listener_open(&config->listen[0], &file, message, sizeof message);
+		fds[i] = fcntl(fds[i], F_DUPFD, 20);
+	}
+	if (pipe(lines) == -1 || (m.log.fd = fcntl(lines[1], F_DUPFD, 20)) == -1)
+		return 1;
+	lines[0] = fcntl(lines[0], F_DUPFD, 20);
+	dup2(fds[0], 3);
+	dup2(fds[1], 4);
+	snprintf(pid, sizeof pid, "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "2", 1);
+	setenv("LISTEN_FDNAMES", names, 1);
+	if (master_open(&m) != -1)
+		return 2;
+	if (read(lines[0], said, sizeof said - 1) <= 0 ||
+	    strstr(said, "too many sockets were passed by systemd name=publish max=1") == NULL)
+		return 3;
+	master_close(&m);
+	return 0;
+}
+
+static void
+master_takes_no_second_publish_socket_for_a_public_one(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0)
+		_exit(start_with_two("publish:publish"));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void
 notify_sends_a_datagram_to_the_socket_that_was_named(void **state)
 {
@@ -290,6 +337,7 @@ main(void)
 	    cmocka_unit_test(listener_makes_and_replaces_a_unix_socket),
 	    cmocka_unit_test(listener_says_what_to_do_about_a_privileged_port),
 	    cmocka_unit_test(listener_takes_what_systemd_passes),
+	    cmocka_unit_test(master_takes_no_second_publish_socket_for_a_public_one),
 	    cmocka_unit_test(notify_sends_a_datagram_to_the_socket_that_was_named),
 	};
 
