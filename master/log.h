@@ -53,6 +53,12 @@ log_number(const char *name, uint64_t number)
 	return (struct log_field){name, {NULL, 0}, number, true};
 }
 
+/*
+ * Makes sure that standard input, output and error are open, be it on nothing: otherwise the ring or
+ * a client would get one of their numbers, and be written to as the log. First of all; -1 with errno.
+ */
+int log_reserve(void);
+
 void log_put(
     const struct log *log, enum log_level level, const char *text, const struct log_field *fields);
 

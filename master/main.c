@@ -145,13 +145,26 @@ main_become_private(const struct log *log)
 		    log_number("pid", (uint64_t)getpid()));
 }
 
+static int
+main_run(struct master *m)
+{
+	if (loop_run(m->loop) == 0)
+		return 0;
+	log_errno(&m->log, LOG_LEVEL_ERROR, "cannot wait for events",
+	    log_number("pid", (uint64_t)getpid()));
+	return -1;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct main_options options = {0};
 	struct master m = {.log = {STDERR_FILENO, LOG_LEVEL_INFO}, .overrides = &options.overrides};
-	int code = main_parse(argc, argv, &options);
+	int code;
 
+	if (log_reserve() == -1)
+		return 1;
+	code = main_parse(argc, argv, &options);
 	if (code != -1)
 		return code;
 	m.config = main_load(&options);
@@ -163,7 +176,7 @@ main(int argc, char **argv)
 	} else {
 		main_raise_limit(&m.log);
 		main_become_private(&m.log);
-		if (master_open(&m) == -1 || loop_run(m.loop) == -1)
+		if (master_open(&m) == -1 || main_run(&m) == -1)
 			m.exit_code = 1;
 		master_close(&m);
 		log_with(

@@ -7,10 +7,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -253,6 +255,40 @@ log_keeps_a_line_a_line(void **state)
 	close(pipes[1]);
 }
 
+/* Runs in a child. Answers 0 or what is wrong. */
+static int
+start_without(int missing)
+{
+	int lowest = dup(0);
+
+	close(lowest);
+	close(missing);
+	if (log_reserve() == -1)
+		return 1;
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) != 0)
+			return 2;
+	if ((fcntl(missing, F_GETFL) & O_ACCMODE) != O_RDWR)
+		return 3;
+	/* Nothing more was left open. */
+	return dup(0) == lowest ? 0 : 4;
+}
+
+static void
+log_descriptors_are_nobody_elses(void **state)
+{
+	(void)state;
+	for (int missing = 0; missing <= STDERR_FILENO; missing++) {
+		int status;
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(start_without(missing));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
 int
 main(void)
 {
@@ -262,6 +298,7 @@ main(void)
 	    cmocka_unit_test(loop_expires_timers_in_order),
 	    cmocka_unit_test(loop_sleeps_no_longer_than_the_next_timer),
 	    cmocka_unit_test(log_keeps_a_line_a_line),
+	    cmocka_unit_test(log_descriptors_are_nobody_elses),
 	};
 
 	alarm(60);
