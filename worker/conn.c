@@ -534,6 +534,10 @@ conn_subscribe(struct worker *w, uint32_t slot, struct slice name, const struct 
 		return CONN_NO_MEMORY;
 	}
 	sub->channel = c->index;
+	if (sub->last != 0 && !replay_anchor(w, sub)) {
+		conn_unsubscribe(w, slot, name);
+		return CONN_NO_MEMORY;
+	}
 	return CONN_SUBSCRIBED;
 }
 

@@ -79,6 +79,21 @@ seek_done(struct sub *sub, enum ring_result result)
 	sub->seek = NULL;
 }
 
+bool
+replay_anchor(struct worker *w, struct sub *sub)
+{
+	enum ring_result result;
+
+	if (!seek_open(w, sub))
+		return false;
+	result = ring_seek_step(sub->seek, 1);
+	if (result == RING_CORRUPT)
+		ring_is_corrupt(w, sub->seek->here);
+	if (result != RING_MORE)
+		seek_done(sub, result);
+	return true;
+}
+
 /* From the last record delivered to the next one; without a hint, or when the writer was there, the cursor must be looked up. */
 static void
 step_on(struct worker *w, struct sub *sub)

@@ -14,6 +14,7 @@
 
 #include "worker/wave.h"
 
+struct sub;
 struct worker;
 
 #define REPLAY_WAVES 32
@@ -40,6 +41,12 @@ struct replay {
 	struct replay_run runs[REPLAY_WAVES];
 	uint32_t used; /* since the last flush */
 };
+
+/*
+ * A subscription to the last N events counts from what is newest now, not from when its turn comes: what is published in between is
+ * wanted on top. False: no memory.
+ */
+bool replay_anchor(struct worker *w, struct sub *sub);
 
 /* Begins (or goes on) catching up, from the places in its subscriptions. */
 void replay_start(struct worker *w, uint32_t slot);
