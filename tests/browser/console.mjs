@@ -263,6 +263,17 @@ await test('console_says_why_a_subscription_is_refused', async (page) => {
 	await all(page, isLive, 'all panes are live on an open channel');
 }, { expected: REFUSED, hash: '#channel=secret.plans', refused: true });
 
+await test('console_says_why_a_change_of_channel_is_refused', async (page) => {
+	for (const [channel, word] of [['secret.plans', 'forbidden'], ['$reserved', 'bad_channel']]) {
+		await page.fill('#channel', channel);
+		await page.click('#follow button');
+		await all(page, (each) => each.state === 'cut' && each.notes.some((note) => note.level === 'bad' && note.text.includes(word)), `all panes tell of ${channel}`);
+		await page.fill('#channel', 'demo.hello');
+		await page.click('#follow button');
+		await all(page, isLive, 'all panes are live on an open channel');
+	}
+}, { expected: REFUSED });
+
 await test('console_works_by_keyboard', async (page) => {
 	await page.focus('#channel');
 	await page.keyboard.press('Control+A');

@@ -15,6 +15,10 @@ export class Tap {
 			process.exit(1);
 		}, script_ms);
 		this.watchdog.unref();
+		process.on('uncaughtException', (error) => {
+			console.log(`Bail out! ${error?.message ?? error}`);
+			process.exit(1);
+		});
 	}
 
 	async test(name, body, ms = this.test_ms) {
