@@ -1,0 +1,319 @@
+/*
+ * session_test.c: HTTP on a connection: requests split anywhere, pipelined behind anything, too slow, too early ended.
+ */
+#include "worker/session.h"
+
+#include "tests/unit/worker/worker_fixture.h"
+
+#define GET(target) "GET " target " HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static const char *const requests[] = {
+    GET("/healthz") GET("/readyz") "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    GET("/events?channel=a&after=0") GET("/nothing") "HEAD /healthz HTTP/1.0\r\n\r\n",
+    "POST /events?channel=p HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
+    "POST /events?channel=p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    "\r\nOPTIONS /events HTTP/1.1\r\nHost: a\r\n\r\nDELETE /events HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    GET("/healthz") "GET /healthz HTTP/1.1\r\nHost: a\r\nbroken field\r\n\r\n" GET("/healthz"),
+};
+
+/* Answers every publish that the worker passed on, in order. */
+static void
+master_answers(struct fixture *f)
+{
+	char packet[ORDER_PACKET_BYTES], answer[256];
+	ssize_t n;
+
+	while ((n = recv(f->master, packet, sizeof packet, MSG_DONTWAIT)) > 0) {
+		struct order_piece piece;
+		struct order_publish publish;
+		struct order_published m = {.id = FIXTURE_MS << 16 | 5};
+		struct out o = out_to(answer, sizeof answer);
+
+		if (order_decode_piece(slice_of(packet, (size_t)n), &piece) != 0)
+			continue;
+		assert_int_equal(order_decode_publish(piece.bytes, &publish), 0);
+		m.tag = publish.tag;
+		order_encode_published(&o, &m);
+		assert_int_equal(send(f->master, answer, o.len, MSG_DONTWAIT), o.len);
+	}
+}
+
+static void
+run(struct client *c)
+{
+	for (int i = 0; i < 4; i++) {
+		client_run(c);
+		master_answers(c->f);
+	}
+	client_run(c);
+}
+
+static void
+session_answers_the_same_wherever_requests_are_split(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_publish(f, "a", 0, 0);
+	for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+		const size_t len = strlen(requests[i]);
+		char *whole = NULL;
+
+		for (size_t at = 0; at <= len; at++) {
+			struct client c;
+
+			client_open(&c, f);
+			client_send(&c, requests[i], at);
+			run(&c);
+			client_send(&c, requests[i] + at, c.ended ? 0 : len - at);
+			run(&c);
+			assert_true(c.ended);
+			if (whole == NULL)
+				whole = strdup(c.bytes);
+			assert_string_equal(c.bytes, whole);
+			client_close(&c);
+			fixture_run(f);
+			fixture_wait_ms(f, 0);
+		}
+		assert_true(strstr(whole, "HTTP/1.1 200") == whole || strstr(whole, "HTTP/1.1 204") == whole);
+		free(whole);
+		fixture_wait_ms(f, 2500); /* lingerers */
+		assert_int_equal(f->w->connection_count, 0);
+	}
+}
+
+static void
+session_answers_requests_of_one_byte_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+		struct client c;
+
+		client_open(&c, f);
+		for (const char *at = requests[i]; *at != '\0' && !c.ended; at++) {
+			client_send(&c, at, 1);
+			run(&c);
+		}
+		assert_true(c.ended);
+		client_close(&c);
+	}
+}
+
+/* A held poll, and behind it what came with it, after it, and another one. */
+static void
+session_keeps_order_behind_a_held_poll(void **state)
+{
+	struct fixture *f = *state;
+	const char *first, *health, *second, *missing;
+	struct client c;
+
+	fixture_publish(f, "a", 0, 0);
+	client_open(&c, f);
+	client_text(&c, GET("/events?channel=a&after=1763856000000-00001&wait=20") GET("/healthz"));
+	fixture_run(f);
+	assert_int_equal(client_slot(&c)->state, CONN_HELD);
+	client_text(&c, GET("/events?channel=a&after=0") GET("/nothing"));
+	client_run(&c);
+	assert_int_equal(c.len, 0);
+	fixture_publish(f, "a", 1, 0);
+	client_run(&c);
+	first = strstr(c.bytes, "#1#");
+	health = strstr(c.bytes, "ok\n");
+	second = strstr(c.bytes, "#0#");
+	missing = strstr(c.bytes, "not_found");
+	assert_non_null(first);
+	assert_true(first < health && health < second && second < missing);
+	client_close(&c);
+}
+
+static void
+session_answers_what_came_before_a_half_close(void **state)
+{
+	static const char *const ways[] = {"together", "in two pieces", "behind a held poll"};
+	struct fixture *f = *state;
+
+	fixture_publish(f, "a", 0, 0);
+	for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++) {
+		struct client c;
+
+		client_open(&c, f);
+		client_text(&c, way == 2 ? GET("/events?channel=a&after=1763856000000-00001&wait=20") : GET("/readyz"));
+		if (way != 0)
+			fixture_run(f);
+		client_text(&c, GET("/events?channel=a&after=0"));
+		if (way == 2)
+			fixture_run(f);
+		shutdown(c.fd, SHUT_WR);
+		client_run(&c);
+		assert_int_equal(client_count(&c, "HTTP/1.1 200"), 2);
+		assert_int_equal(client_count(&c, "#0#"), 1);
+		assert_true(c.ended);
+		assert_false(client_held(&c));
+		client_close(&c);
+	}
+}
+
+static void
+session_lets_nothing_through_behind_a_forbidden_origin(void **state)
+{
+	static const char attack[] = "POST /events?channel=p HTTP/1.1\r\nHost: a\r\nOrigin: http://evil.example\r\n"
+	    "Content-Type: text/plain\r\nContent-Length: 94\r\n\r\n"
+	    "POST /events?channel=p HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nevil      ";
+	struct fixture *f = *state;
+	struct client c;
+
+	client_open(&c, f);
+	client_text(&c, attack);
+	run(&c);
+	assert_int_equal(client_count(&c, "HTTP/1.1 403"), 1);
+	assert_int_equal(client_count(&c, "HTTP/1.1 200"), 0);
+	assert_true(c.ended);
+	client_close(&c);
+}
+
+static void
+session_ends_what_takes_too_long(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t after_s; /* and not before */
+		const char *answer; /* "": none */
+	} cases[] = {
+	    {"", 10, ""},
+	    {"GET /heal", 10, "HTTP/1.1 408"},
+	    {GET("/healthz"), 75, "HTTP/1.1 200"},
+	    {"POST /events?channel=p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel", 30, "HTTP/1.1 408"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct client c;
+
+		client_open(&c, f);
+		client_text(&c, cases[i].text);
+		client_run(&c);
+		fixture_wait_ms(f, (cases[i].after_s - 1) * UINT64_C(1000));
+		client_read(&c);
+		assert_false(c.ended);
+		fixture_wait_ms(f, 2000);
+		client_read(&c);
+		assert_true(c.ended);
+		assert_true(strncmp(c.bytes, cases[i].answer, strlen(cases[i].answer)) == 0);
+		client_close(&c);
+		fixture_wait_ms(f, 2500);
+	}
+}
+
+static void
+session_answers_a_held_poll_when_its_time_is_up(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	fixture_publish(f, "a", 0, 0);
+	client_open(&c, f);
+	client_text(&c, GET("/events?channel=a&after=1763856000000-00001&wait=20"));
+	fixture_wait_ms(f, 19000);
+	client_read(&c);
+	assert_int_equal(c.len, 0);
+	fixture_wait_ms(f, 1500);
+	client_read(&c);
+	assert_int_equal(client_count(&c, "{\"events\":[],\"next\":\""), 1);
+	assert_false(c.ended);
+	/* And is a connection like any other. */
+	client_clear(&c);
+	client_text(&c, GET("/healthz"));
+	client_run(&c);
+	assert_int_equal(client_count(&c, "ok\n"), 1);
+	client_close(&c);
+}
+
+/* 4 MB of answer over a socket that takes 64 KiB now and then: as long as it moves, the clock does not cut it. */
+static void
+session_lets_a_long_answer_over_a_slow_line_finish(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	for (unsigned n = 0; n < 12; n++)
+		fixture_publish(f, "a", n, 60000);
+	f->fake->chop = 8 << 10;
+	client_open(&c, f);
+	client_text(&c, "GET /events?channel=a&after=0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+	for (int i = 0; i < 200 && !c.ended; i++) {
+		for (int t = 0; t < 4; t++)
+			fixture_turn(f);
+		f->w->now_ns += 1000 * UINT64_C(1000000);
+		client_read(&c);
+	}
+	client_has(&c, 0, 11);
+	assert_non_null(strstr(c.bytes, "\"more\":false"));
+	client_close(&c);
+}
+
+static void
+session_cuts_an_answer_that_nobody_reads(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	for (unsigned n = 0; n < 12; n++)
+		fixture_publish(f, "a", n, 60000);
+	client_open(&c, f);
+	client_text(&c, "GET /events?channel=a&after=0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+	fixture_run(f);
+	assert_true(deliver_pending(f->w, client_slot(&c)) != 0);
+	fixture_wait_ms(f, 62000);
+	assert_false(client_held(&c));
+	client_close(&c);
+}
+
+/* Whoever does not read the answers is not read either; nothing grows. */
+static void
+session_stops_reading_while_answers_wait(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+	size_t sent = 0;
+
+	client_open(&c, f);
+	for (int i = 0; i < 4000; i++) {
+		const ssize_t n = send(c.fd, GET("/healthz"), strlen(GET("/healthz")), MSG_DONTWAIT);
+
+		sent += n > 0;
+		if (n != (ssize_t)strlen(GET("/healthz")))
+			break;
+		if (i % 50 == 0)
+			fixture_run(f);
+	}
+	assert_true(f->w->extras.tail_bytes < 512 << 10);
+	for (int i = 0; i < 100; i++)
+		client_run(&c);
+	assert_in_range(client_count(&c, "HTTP/1.1 200"), sent - 1, sent);
+	client_close(&c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(
+	        session_answers_the_same_wherever_requests_are_split, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+	        session_answers_requests_of_one_byte_at_a_time, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(session_keeps_order_behind_a_held_poll, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(session_answers_what_came_before_a_half_close, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+	        session_lets_nothing_through_behind_a_forbidden_origin, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(session_ends_what_takes_too_long, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+	        session_answers_a_held_poll_when_its_time_is_up, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+	        session_lets_a_long_answer_over_a_slow_line_finish, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(session_cuts_an_answer_that_nobody_reads, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(session_stops_reading_while_answers_wait, fixture_setup, fixture_teardown),
+	};
+
+	return cmocka_run_group_tests_name("session", tests, NULL, NULL);
+}
