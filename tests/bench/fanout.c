@@ -65,6 +65,7 @@ struct bench {
 	struct memory before, with;
 	double connect_s, deliveries_per_s, cpu_s_per_million, wire_bytes;
 	uint64_t p50_us, p99_us, max_us, lost, load_events;
+	uint64_t cut_connecting, cut_loaded; /* connections ended by the server until then */
 	double ours_ns[ROUNDS_MAX], floor_ns[ROUNDS_MAX], ratio[ROUNDS_MAX];
 };
 
@@ -181,6 +182,8 @@ connect_clients(struct bench *b)
 		wire_sleep_ms(20);
 	}
 	b->connect_s = (double)(wire_now_ns() - started) / 1e9;
+	wire_sleep_ms(100);
+	b->cut_connecting = fleet_cuts(&b->fleet);
 }
 
 /* One event to all, and wait for it. */
@@ -225,6 +228,7 @@ run_load(struct bench *b)
 	elapsed = wire_now_ns() - started;
 	cpu = server_cpu_ns(&b->server) - cpu;
 	wire_sleep_ms(50);
+	b->cut_loaded = fleet_cuts(&b->fleet);
 	b->load_events = goal;
 	b->lost = b->published * b->o.clients - fleet_received(&b->fleet);
 	b->deliveries_per_s = (double)(fleet_received(&b->fleet) - base) / ((double)elapsed / 1e9);
@@ -371,6 +375,12 @@ print_table(const struct bench *b)
 	    b->o.rate, b->o.seconds, b->deliveries_per_s, (unsigned long long)b->lost,
 	    (unsigned long long)fleet_gaps(&b->fleet), (unsigned long long)fleet_cuts(&b->fleet),
 	    (unsigned long long)fleet_violations(&b->fleet));
+	if (fleet_cuts(&b->fleet) != 0)
+		printf(
+		    "  cut           %llu while connecting, %llu under load, %llu in the rounds\n",
+		    (unsigned long long)b->cut_connecting,
+		    (unsigned long long)(b->cut_loaded - b->cut_connecting),
+		    (unsigned long long)(fleet_cuts(&b->fleet) - b->cut_loaded));
 	printf("  latency       p50 %llu us, p99 %llu us, max %llu us\n",
 	    (unsigned long long)b->p50_us, (unsigned long long)b->p99_us,
 	    (unsigned long long)b->max_us);

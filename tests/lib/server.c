@@ -62,10 +62,12 @@ server_configure(struct server *s, const char *members)
 
 	if (f == NULL)
 		return;
-	fprintf(f,
-	    "{\"listen\": [\"127.0.0.1:%u\"], \"socket\": \"%s\", \"workers\": %u, \"ring_bytes\": %s%s%s}\n",
-	    s->port, s->socket, s->options.workers, s->options.ring_bytes,
-	    members != NULL ? ", " : "", members != NULL ? members : "");
+	fprintf(f, "{\"listen\": [\"127.0.0.1:%u\"", s->port);
+	if (s->options.everywhere)
+		fprintf(f, ", \"[::1]:%u\", \"unix:%s\"", s->port, s->public_socket);
+	fprintf(f, "], \"socket\": \"%s\", \"workers\": %u, \"ring_bytes\": %s%s%s}\n", s->socket,
+	    s->options.workers, s->options.ring_bytes, members != NULL ? ", " : "",
+	    members != NULL ? members : "");
 	fclose(f);
 }
 
@@ -114,10 +116,12 @@ note_log_end(const struct server *s)
 static bool
 ready(struct server *s)
 {
-	char buffer[4096];
+	char buffer[4096], resource[128];
 	struct wire_http answer;
 
-	return wire_call(server_public(s), "GET", "/readyz", NULL, (struct text){NULL, 0}, buffer,
+	snprintf(resource, sizeof resource, "%s/readyz",
+	    s->options.prefix != NULL ? s->options.prefix : "");
+	return wire_call(server_public(s), "GET", resource, NULL, (struct text){NULL, 0}, buffer,
 		   sizeof buffer, &answer) &&
 	       answer.status == 200;
 }
@@ -142,6 +146,7 @@ server_start(struct server *s, const struct server_options *options)
 		snprintf(s->socket, sizeof s->socket, "%s", s->options.socket);
 	else
 		snprintf(s->socket, sizeof s->socket, "%s/publish.sock", s->dir);
+	snprintf(s->public_socket, sizeof s->public_socket, "%s/public.sock", s->dir);
 	snprintf(s->config, sizeof s->config, "%s/config.json", s->dir);
 	snprintf(s->log, sizeof s->log, "%s/log", s->dir);
 	s->port = free_port();

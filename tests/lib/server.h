@@ -25,6 +25,8 @@ struct server_options {
 	/* Further members of the configuration, without a leading comma; NULL: none. */
 	const char *members;
 	const char *socket;   /* path of the publish socket, NULL: in the server's directory */
+	const char *prefix;   /* what path_prefix among the members is; NULL: "" */
+	bool everywhere;      /* listens on [::1] and on a Unix socket, too */
 	unsigned descriptors; /* RLIMIT_NOFILE, 0: as it is */
 	int cpu;              /* pin the server to cpu - 1; 0: anywhere */
 	unsigned ready_ms;    /* how long readiness may take; 0: 10 s */
@@ -35,6 +37,7 @@ struct server {
 	uint16_t port;
 	char dir[64];
 	char socket[128];
+	char public_socket[96]; /* with `everywhere` */
 	char config[96];
 	char log[96];
 	struct server_options options;
