@@ -99,6 +99,8 @@ $$(OUT)/tests/unit/$(1)/%_test: $$(OUT)/tests/unit/$(1)/%_test.o $$(UNIT_LIBS_$(
 	$$(LINK) -o $$@ $$^ -lcmocka -luring -ljansson -lpthread
 endef
 $(foreach part,proto shm worker master,$(eval $(call unit_rule,$(part))))
+# Refuses memory, at every place in turn.
+$(OUT)/tests/unit/worker/memory_test: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 # ring_adopt stops the writer at each of its stores, so it has a copy of shm that calls it there.
 STRESS := $(call binaries,$(wildcard tests/stress/*.c))

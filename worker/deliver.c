@@ -102,7 +102,7 @@ deliver_say(struct worker *w, uint32_t slot, struct slice bytes)
 	}
 	w->extras.tail_bytes += bytes.len;
 	deliver_ready(w, slot);
-	return true;
+	return s->state != CONN_CLOSED; /* as it is when there was no room in the queue */
 }
 
 static void

@@ -577,7 +577,7 @@ replay_from_live(struct worker *w, uint32_t slot)
 	}
 	conn_set_state(w, slot, CONN_CATCHUP);
 	deliver_ready(w, slot);
-	return true;
+	return s->state != CONN_CLOSED;
 }
 
 void
