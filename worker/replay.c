@@ -21,6 +21,7 @@
 #define RUN_EVENTS 1024
 #define POLL_ROUND_BYTES 2048 /* of an answer, around its events and between them */
 #define SEEK_BUDGET 2048 /* records a step */
+#define ANCHOR_BUDGET 256 /* records at once, when the last N are asked for */
 
 /* The ring contradicts itself: nothing of it may be sent any more. */
 static void
@@ -86,7 +87,7 @@ replay_anchor(struct worker *w, struct sub *sub)
 
 	if (!seek_open(w, sub))
 		return false;
-	result = ring_seek_step(sub->seek, 1);
+	result = ring_seek_step(sub->seek, sub->last < ANCHOR_BUDGET ? sub->last + 1 : ANCHOR_BUDGET);
 	if (result == RING_CORRUPT)
 		ring_is_corrupt(w, sub->seek->here);
 	if (result != RING_MORE)

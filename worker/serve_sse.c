@@ -52,7 +52,7 @@ static void
 put_welcome(struct worker *w, uint32_t slot, const struct session_request *r, struct out *o)
 {
 	const uint32_t retry_ms = w->settings.now.retry_ms;
-	const uint64_t at = session_cursor_shown(w, &r->after);
+	const uint64_t at = session_cursor_shown(w, slot, &r->after);
 	char name[CONN_NAME_BYTES], object[256];
 	struct out json = out_to(object, sizeof object);
 

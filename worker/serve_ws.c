@@ -200,7 +200,7 @@ serve_ws_start(struct worker *w, uint32_t slot, const struct session_request *r)
 	ws_handshake_render_answer(&o, r->handshake, none);
 	if (!deliver_say(w, slot, slice_of(o.bytes, o.len)) || !subscribe_all(w, slot, r))
 		return;
-	SAY(w, slot, control_welcome(&json, session_cursor_shown(w, &r->after), w->settings.now.beat_ws_s,
+	SAY(w, slot, control_welcome(&json, session_cursor_shown(w, slot, &r->after), w->settings.now.beat_ws_s,
 	    slice_of(name, conn_name(w, slot, name))));
 	if (s->state == CONN_CLOSED)
 		return;
@@ -249,7 +249,7 @@ op_subscribe(struct worker *w, uint32_t slot, const struct op *op)
 	if (refusal == CONN_ALREADY) {
 		SAY(w, slot, control_subscribed(&json, op->channel, cursor, op->ref));
 	} else if (refusal == CONN_SUBSCRIBED) {
-		SAY(w, slot, control_subscribed(&json, op->channel, session_cursor_shown(w, &after), op->ref));
+		SAY(w, slot, control_subscribed(&json, op->channel, session_cursor_shown(w, slot, &after), op->ref));
 		s->flags |= CONN_WANTS_LIVE;
 	} else {
 		const enum error_code code = session_subscribe_error((int)refusal, &message);

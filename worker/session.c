@@ -179,8 +179,23 @@ session_refuse_upgrade(struct worker *w, uint32_t slot, const struct session_req
 	answer_error(w, slot, &r->answer, code, message, NULL, &version);
 }
 
+/* Before the last N of each channel, where all of them were found at once. */
+static uint64_t
+before_all(struct worker *w, uint32_t slot)
+{
+	const struct extra *x = extra_of(w, worker_slot(w, slot));
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t i = 0; x != NULL && i < x->sub_count; i++) {
+		const uint64_t cursor = x->subs[i].phase == SUB_SEEK ? 0 : x->subs[i].cursor;
+
+		least = cursor < least ? cursor : least;
+	}
+	return least == UINT64_MAX ? 0 : least;
+}
+
 uint64_t
-session_cursor_shown(struct worker *w, const struct cursor *after)
+session_cursor_shown(struct worker *w, uint32_t slot, const struct cursor *after)
 {
 	const uint64_t last = ring_last_id(&w->ring);
 	const uint64_t now = last > w->read_id ? last : w->read_id;
@@ -191,8 +206,9 @@ session_cursor_shown(struct worker *w, const struct cursor *after)
 	case CURSOR_ID:
 	case CURSOR_TIME:
 		return after->id <= now ? after->id : 0;
-	case CURSOR_ALL:
 	case CURSOR_LAST:
+		return before_all(w, slot);
+	case CURSOR_ALL:
 	case CURSOR_UNKNOWN:
 		break;
 	}

@@ -77,8 +77,8 @@ void session_refuse_method(struct worker *w, uint32_t slot, const struct session
 void session_refuse_upgrade(struct worker *w, uint32_t slot, const struct session_request *r, enum error_code code,
     const char *message);
 
-/* The `at` that is told at the start of a subscription: it lies before all that may follow. */
-uint64_t session_cursor_shown(struct worker *w, const struct cursor *after);
+/* The `at` that is told when all is subscribed: it lies before all that may follow. */
+uint64_t session_cursor_shown(struct worker *w, uint32_t slot, const struct cursor *after);
 
 /* Keeps what the answer needs to know for later. False: no memory; the connection is closed. */
 bool session_keep_request(struct worker *w, uint32_t slot, const struct session_request *r);

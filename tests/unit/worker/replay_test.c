@@ -147,6 +147,24 @@ replay_of_the_last_counts_from_when_it_was_asked_for(void **state)
 	client_close(&c);
 }
 
+/* A client that is cut right behind the welcome comes back to the last N, not to all that is kept. */
+static void
+replay_of_the_last_is_welcomed_just_before_it(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ids[5];
+	char text[ID_TEXT_MAX + 1], want[256];
+	struct client c;
+
+	for (unsigned n = 0; n < 5; n++)
+		ids[n] = fixture_publish(f, "a", n, 0);
+	client_stream(&c, f, DIALECT_WS, "channel=a&after=-2");
+	client_run(&c);
+	snprintf(want, sizeof want, "{\"op\":\"welcome\",\"at\":\"%s\"", text_of(ids[2], text));
+	assert_int_equal(client_count(&c, want), 1);
+	client_close(&c);
+}
+
 /* ---- gaps --------------------------------------------------------------------------------------------- */
 
 static void
@@ -463,6 +481,8 @@ main(void)
 	        replay_of_many_events_comes_in_order_and_ends_live, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 	        replay_of_the_last_counts_from_when_it_was_asked_for, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+	        replay_of_the_last_is_welcomed_just_before_it, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(replay_tells_a_gap_iff_an_event_is_gone, setup_tiny, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(replay_tells_a_poll_of_its_gap, setup_tiny, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
