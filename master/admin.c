@@ -45,9 +45,14 @@ static void
 admit(struct admin *admin, int fd)
 {
 	struct publish_session_set *set = publish_sessions(admin->m);
-	bool full = set->count[PUBLISH_SESSION_ADMIN] >= LIMIT_ADMIN_SESSIONS;
-	struct publish_session *s = publish_session_new(set, fd, PUBLISH_SESSION_ADMIN);
+	bool full = publish_session_is_full(set, PUBLISH_SESSION_ADMIN);
+	struct publish_session *s;
 
+	if (publish_session_is_hopeless(set, PUBLISH_SESSION_ADMIN)) {
+		close(fd);
+		return;
+	}
+	s = publish_session_new(set, fd, PUBLISH_SESSION_ADMIN);
 	if (s != NULL && full)
 		publish_session_refuse(s, ERROR_OVERLOADED, "too many connections to admin_listen");
 }

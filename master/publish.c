@@ -22,6 +22,7 @@
 
 #define ACCEPTS_A_TURN 64
 #define ACCEPT_PAUSE_MS 100 /* when descriptors or memory ran out */
+#define SHORTAGE_TOLD_MS 60000
 #define LAG_SHARE 4 /* a sleeper is rung when it is a quarter of the ring behind, wanted or not */
 
 struct publish {
@@ -30,6 +31,7 @@ struct publish {
 	struct publish_session_set sessions;
 	struct loop_source listener;
 	struct loop_timer accept_pause;
+	uint64_t shortage_told_ns;   /* when the log said last that we cannot accept; 0: never */
 	bool pending;                /* appended, not committed */
 	struct doorbell_batch batch; /* channels of what is pending */
 	bool owns_file;
@@ -264,8 +266,16 @@ admit(struct publish *p, int fd)
 	socklen_t len = sizeof peer;
 	bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0;
 	bool allowed = known && is_allowed(p->m->config, peer.uid);
-	bool full = set->count[PUBLISH_SESSION_APPLICATION] >= LIMIT_PUBLISH_SESSIONS;
+	bool full = publish_session_is_full(set, PUBLISH_SESSION_APPLICATION);
 
+	/* Strangers may not take the places of those who are allowed, not even to be told so. */
+	if (allowed ? publish_session_is_hopeless(set, PUBLISH_SESSION_APPLICATION)
+		    : set->count[PUBLISH_SESSION_APPLICATION] >=
+			  set->limit[PUBLISH_SESSION_APPLICATION] / 2) {
+		p->counts.sessions_refused++;
+		close(fd);
+		return;
+	}
 	s = publish_session_new(set, fd, PUBLISH_SESSION_APPLICATION);
 	if (s == NULL || (allowed && !full)) {
 		p->counts.sessions += s != NULL;
@@ -292,6 +302,20 @@ accept_again(void *context)
 		loop_mod(p->m->loop, &p->listener, EPOLLIN);
 }
 
+/* A shortage may last; it is told when it begins, and then once a minute. */
+static void
+tell_shortage(struct publish *p)
+{
+	uint64_t now_ns = loop_now_ns(p->m->loop);
+
+	if (p->shortage_told_ns != 0 &&
+	    now_ns - p->shortage_told_ns < SHORTAGE_TOLD_MS * LOOP_NS_PER_MS)
+		return;
+	p->shortage_told_ns = now_ns;
+	log_errno(&p->m->log, LOG_LEVEL_WARNING, "the publish socket cannot accept",
+	    log_text("path", p->path));
+}
+
 static void
 listener_ready(void *context, uint32_t events)
 {
@@ -310,8 +334,7 @@ listener_ready(void *context, uint32_t events)
 		if (errno == EAGAIN)
 			return;
 		/* No descriptor, no memory: look away for a moment instead of spinning. */
-		log_errno(&p->m->log, LOG_LEVEL_WARNING, "the publish socket cannot accept",
-		    log_text("path", p->path));
+		tell_shortage(p);
 		if (loop_timer_set(p->m->loop, &p->accept_pause, ACCEPT_PAUSE_MS * LOOP_NS_PER_MS,
 			accept_again, p) == 0)
 			loop_mod(p->m->loop, &p->listener, 0);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,6 +41,29 @@ set_wake(void *context)
 	publish_turn(((struct publish_session_set *)context)->m);
 }
 
+/* At most a share of our descriptors: clients need theirs. */
+static unsigned
+set_limit(unsigned most, unsigned share)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / share < most)
+		most = (unsigned)(limit.rlim_cur / share);
+	return most;
+}
+
+bool
+publish_session_is_full(const struct publish_session_set *set, enum publish_session_role role)
+{
+	return set->count[role] >= set->limit[role];
+}
+
+bool
+publish_session_is_hopeless(const struct publish_session_set *set, enum publish_session_role role)
+{
+	return set->count[role] >= set->limit[role] + set->limit[role] / 4;
+}
+
 int
 publish_session_set_init(
     struct publish_session_set *set, struct master *m, struct publish_counts *counts)
@@ -48,6 +72,8 @@ publish_session_set_init(
 	set->counts = counts;
 	set->dirty_end = &set->dirty;
 	set->work = (struct loop_work){.run = set_wake, .context = set};
+	set->limit[PUBLISH_SESSION_APPLICATION] = set_limit(LIMIT_PUBLISH_SESSIONS, 4);
+	set->limit[PUBLISH_SESSION_ADMIN] = set_limit(LIMIT_ADMIN_SESSIONS, 8);
 	set->read_bytes = LIMIT_PUBLISH_READ_BYTES;
 	set->read_buffer = malloc(READ_BUFFER_BYTES);
 	if (set->read_buffer == NULL)

@@ -51,7 +51,7 @@ struct publish_session_set {
 	struct publish_session
 	    *dirty; /* with something to send, or to be swept, at the end of the turn */
 	struct publish_session **dirty_end;
-	unsigned count[2]; /* by role */
+	unsigned count[2], limit[2]; /* by role */
 	char *read_buffer;
 	size_t read_bytes;             /* of one reading: less when many publishers write at once */
 	unsigned readings;             /* in this turn */
@@ -101,6 +101,14 @@ struct publish_session *publish_session_new(
 
 /* Everyone between requests goes; the others after the answer that they wait for. */
 void publish_session_set_drain(struct publish_session_set *set);
+
+/*
+ * Whether one more connection of a role is one too many. Those that are refused hold a descriptor until they have read why,
+ * so they are bounded, too: past `hopeless` a connection is closed without a word.
+ */
+bool publish_session_is_full(const struct publish_session_set *set, enum publish_session_role role);
+bool publish_session_is_hopeless(
+    const struct publish_session_set *set, enum publish_session_role role);
 
 /* A refusal before any request: the error, then close. */
 void publish_session_refuse(struct publish_session *s, enum error_code code, const char *message);

@@ -57,7 +57,7 @@
 #define LIMIT_POLL_BYTES LIMIT_MIB(1) /* an answer, but always at least one event */
 
 /* Publish socket. */
-#define LIMIT_PUBLISH_SESSIONS 1024          /* connections of applications; more are answered 503 */
+#define LIMIT_PUBLISH_SESSIONS 1024          /* connections of applications, if a quarter of the descriptors is as many; more are answered 503 */
 #define LIMIT_PUBLISH_HEAD_BYTES LIMIT_KIB(16)
 #define LIMIT_PUBLISH_READ_BYTES LIMIT_KIB(256)   /* one read; a socket's buffer holds about 200 KiB */
 #define LIMIT_PUBLISH_READ_BYTES_MIN LIMIT_KIB(8)

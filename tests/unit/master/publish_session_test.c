@@ -5,6 +5,7 @@
 #include "tests/unit/master/publish_fixture.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 
 #define PUBLISH(channel) "POST /publish?channel=" channel " HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"
 
@@ -265,20 +266,22 @@ one_connection_too_many_is_told_so(void **state)
 	static int fds[LIMIT_PUBLISH_SESSIONS];
 	struct fixture f;
 	struct reply reply;
+	unsigned limit;
 
 	(void)state;
 	fixture_start(&f);
-	for (int i = 0; i < LIMIT_PUBLISH_SESSIONS; i++) {
+	limit = publish_sessions(&f.m)->limit[PUBLISH_SESSION_APPLICATION];
+	for (unsigned i = 0; i < limit; i++) {
 		fds[i] = fixture_connect(&f);
 		fixture_turns(&f, 1);
 	}
-	assert_int_equal(publish_session_count(&f.m), LIMIT_PUBLISH_SESSIONS);
+	assert_int_equal(publish_session_count(&f.m), limit);
 	reply = fixture_ask(&f, PUBLISH("a"));
 	assert_int_equal(reply.status, 503);
 	assert_true(slice_has(reply.head, "\r\nRetry-After: 1\r\n"));
 	assert_true(slice_has(reply.body, "{\"error\":{\"code\":\"overloaded\""));
 	fixture_forget(&reply);
-	for (int i = 0; i < LIMIT_PUBLISH_SESSIONS; i++)
+	for (unsigned i = 0; i < limit; i++)
 		close(fds[i]);
 	fixture_turns(&f, 40);
 	assert_int_equal(publish_session_count(&f.m), 0);
@@ -286,6 +289,90 @@ one_connection_too_many_is_told_so(void **state)
 	assert_int_equal(reply.status, 200);
 	fixture_forget(&reply);
 	fixture_stop(&f);
+}
+
+/* Makes connections and never reads. Answers how many of them are closed, not only refused. */
+static unsigned
+crowd(struct fixture *f, int *fds, unsigned count, unsigned *most)
+{
+	unsigned closed = 0;
+	char byte;
+
+	for (unsigned i = 0; i < count; i++) {
+		fds[i] = fixture_connect(f);
+		fixture_turns(f, 2);
+		if (publish_session_count(&f->m) > *most)
+			*most = publish_session_count(&f->m);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		closed += recv(fds[i], &byte, 1, MSG_DONTWAIT) == 0;
+		close(fds[i]);
+	}
+	fixture_turns(f, 10);
+	return closed;
+}
+
+/* Publishers and those who are refused leave three quarters of the descriptors to clients. */
+static void
+publishers_take_a_share_of_the_descriptors(void **state)
+{
+	struct rlimit before, limit;
+	struct fixture f;
+	int fds[150];
+	unsigned most = 0;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = (struct rlimit){400, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	fixture_start(&f);
+	assert_int_equal(crowd(&f, fds, 150, &most), 25);
+	assert_int_equal(most, 125);
+	f.m.config->publish_uid_count = 1;
+	f.m.config->publish_uids[0] = geteuid() + 1;
+	most = 0;
+	assert_int_equal(crowd(&f, fds, 150, &most), 100);
+	assert_int_equal(most, 50);
+	assert_int_equal(publish_counts(&f.m)->sessions_refused, 50 + 150);
+	fixture_stop(&f);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static void
+a_shortage_of_descriptors_is_told_once(void **state)
+{
+	struct rlimit before, limit;
+	struct fixture f;
+	struct reply reply;
+	char lines[4096];
+	int log[2], fd, lowest;
+	ssize_t len;
+
+	(void)state;
+	fixture_start(&f);
+	assert_int_equal(pipe2(log, O_NONBLOCK | O_CLOEXEC), 0);
+	f.m.log = (struct log){log[1], LOG_LEVEL_WARNING};
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	fd = fixture_connect(&f);
+	lowest = dup(fd);
+	close(lowest);
+	limit = (struct rlimit){(rlim_t)lowest, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(loop_turn(f.m.loop, 10), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	len = read(log[0], lines, sizeof lines);
+	assert_true(len > 0);
+	assert_ptr_equal(memchr(lines, '\n', (size_t)len), lines + len - 1);
+	for (int i = 0; i < 30 && publish_session_count(&f.m) == 0; i++)
+		assert_int_equal(loop_turn(f.m.loop, 10), 0);
+	close(fd);
+	reply = fixture_ask(&f, PUBLISH("a"));
+	assert_int_equal(reply.status, 200);
+	fixture_forget(&reply);
+	fixture_stop(&f);
+	close(log[0]);
+	close(log[1]);
 }
 
 static void
@@ -363,6 +450,8 @@ main(void)
 	    cmocka_unit_test(who_sends_on_after_a_refusal_still_gets_to_read_it),
 	    cmocka_unit_test(a_user_who_is_not_listed_gets_403_and_a_close),
 	    cmocka_unit_test(one_connection_too_many_is_told_so),
+	    cmocka_unit_test(publishers_take_a_share_of_the_descriptors),
+	    cmocka_unit_test(a_shortage_of_descriptors_is_told_once),
 	    cmocka_unit_test(draining_answers_what_is_owed_and_closes_the_rest),
 	    cmocka_unit_test(the_bell_rings_for_sleepers_once_a_commit),
 	};
