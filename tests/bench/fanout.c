@@ -38,7 +38,8 @@
 struct options {
 	const char *transport;
 	uint32_t clients;
-	unsigned size, rate, seconds, rounds, workers;
+	double rate; /* events a second */
+	unsigned size, seconds, rounds, workers;
 	uint64_t ring_bytes;
 	bool anywhere;
 };
@@ -200,7 +201,7 @@ one_event(struct bench *b)
 static void
 run_load(struct bench *b)
 {
-	uint64_t cpu, started, elapsed, base, bytes, goal = (uint64_t)b->o.rate * b->o.seconds,
+	uint64_t cpu, started, elapsed, base, bytes, goal = (uint64_t)(b->o.rate * b->o.seconds),
 						     sent = 0;
 
 	one_event(b);
@@ -214,7 +215,7 @@ run_load(struct bench *b)
 	cpu = server_cpu_ns(&b->server);
 	started = wire_now_ns();
 	while (sent < goal) {
-		uint64_t due = (wire_now_ns() - started) * b->o.rate / 1000000000u;
+		uint64_t due = 1 + (uint64_t)((double)(wire_now_ns() - started) / 1e9 * b->o.rate);
 
 		for (; sent < due && sent < goal; sent++, b->published++)
 			publish(b, "bench", b->o.size);
@@ -371,7 +372,7 @@ print_table(const struct bench *b)
 	    b->o.clients, b->o.size, b->wire_bytes, b->o.workers);
 	printf("  connect       %.1f s (%.0f/s)\n", b->connect_s, b->o.clients / b->connect_s);
 	printf(
-	    "  load          %u events/s for %u s: %.0f deliveries/s, lost %llu, gaps %llu, cut %llu, violations %llu\n",
+	    "  load          %g events/s for %u s: %.0f deliveries/s, lost %llu, gaps %llu, cut %llu, violations %llu\n",
 	    b->o.rate, b->o.seconds, b->deliveries_per_s, (unsigned long long)b->lost,
 	    (unsigned long long)fleet_gaps(&b->fleet), (unsigned long long)fleet_cuts(&b->fleet),
 	    (unsigned long long)fleet_violations(&b->fleet));
@@ -420,7 +421,7 @@ report(const struct bench *b)
 		print_rounds(b, ratio, low, high);
 	}
 	printf(
-	    "{\"transport\":\"%s\",\"clients\":%u,\"size\":%u,\"wire_bytes\":%.0f,\"workers\":%u,\"rate\":%u,\"seconds\":%u,"
+	    "{\"transport\":\"%s\",\"clients\":%u,\"size\":%u,\"wire_bytes\":%.0f,\"workers\":%u,\"rate\":%g,\"seconds\":%u,"
 	    "\"connect_s\":%.2f,\"deliveries_per_s\":%.0f,\"p50_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu,\"lost\":%llu,"
 	    "\"gaps\":%llu,\"cut\":%llu,\"violations\":%llu,\"cpu_s_per_million\":%.3f,",
 	    b->o.transport, b->o.clients, b->o.size, b->wire_bytes, b->o.workers, b->o.rate,
@@ -455,7 +456,12 @@ parse(int argc, char **argv)
 	    {"rounds", required_argument, NULL, 'k'}, {"workers", required_argument, NULL, 'w'},
 	    {"ring", required_argument, NULL, 'b'}, {"anywhere", no_argument, NULL, 'a'},
 	    {NULL, 0, NULL, 0}};
-	struct options o = {"sse", 1000, 128, 10, 10, 0, 0, 4u << 20, false};
+	struct options o = {.transport = "sse",
+	    .clients = 1000,
+	    .size = 128,
+	    .rate = 10,
+	    .seconds = 10,
+	    .ring_bytes = 4u << 20};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -468,7 +474,7 @@ parse(int argc, char **argv)
 		else if (c == 's')
 			o.size = (unsigned)n;
 		else if (c == 'r')
-			o.rate = (unsigned)n;
+			o.rate = strtod(optarg, NULL);
 		else if (c == 'd')
 			o.seconds = (unsigned)n;
 		else if (c == 'k')
@@ -482,8 +488,8 @@ parse(int argc, char **argv)
 		else
 			exit(2);
 	}
-	if (o.clients == 0 || o.size < 64 || o.rounds > ROUNDS_MAX || o.rate == 0)
-		die("at least one client, 64 bytes, an event a second, and at most 1000 rounds");
+	if (o.clients == 0 || o.size < 64 || o.rounds > ROUNDS_MAX || !(o.rate * o.seconds >= 1))
+		die("at least one client, 64 bytes, one event, and at most 1000 rounds");
 	if (o.workers == 0)
 		o.workers = o.clients / WORKER_CLIENTS + 1;
 	return o;

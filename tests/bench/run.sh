@@ -15,13 +15,10 @@ lines=$bin/bench.jsonl
 [ $# -gt 0 ] || set -- 1000 10000 100000
 for clients; do
 	# About 20,000 deliveries a second: well below saturation, so that latency is not queueing.
-	rate=$((20000 / clients))
+	rate=$(awk "BEGIN { print 20000 / $clients }")
 	duration=$seconds
-	if [ "$rate" -lt 1 ]; then
-		rate=1
-	fi
 	if [ "$clients" -gt 50000 ]; then
-		duration=$((seconds * 2))
+		duration=$((seconds * 3))
 	fi
 	for transport in ${TRANSPORTS:-sse ws}; do
 		RINGCAST_BIN=$bin "$bin/tests/bench/fanout" --transport "$transport" --clients "$clients" \

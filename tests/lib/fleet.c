@@ -227,8 +227,11 @@ fleet_latency_ns(const struct fleet *f, double part)
 		total += sum(f, offsetof(struct fleet_part, buckets) + b * sizeof(uint64_t));
 	for (unsigned b = 0; b < FLEET_BUCKETS && total != 0; b++) {
 		below += sum(f, offsetof(struct fleet_part, buckets) + b * sizeof(uint64_t));
-		if ((double)below >= part * (double)total)
-			return bucket_top_ns(b);
+		if ((double)below >= part * (double)total) {
+			uint64_t top = bucket_top_ns(b), max = fleet_latency_max_ns(f);
+
+			return top < max ? top : max;
+		}
 	}
 	return 0;
 }
