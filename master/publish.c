@@ -153,6 +153,12 @@ publish_make_room(struct master *m, uint64_t bytes, uint64_t largest)
 	return ring_write_fits(m->ring, bytes, largest);
 }
 
+bool
+publish_reserve_keys(struct master *m, uint32_t count)
+{
+	return ring_write_reserve_keys(m->ring, count);
+}
+
 /* Notes whom the commit is to wake. */
 static void
 note_pending(struct master *m, const struct event *e)

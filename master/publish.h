@@ -59,6 +59,9 @@ int publish_event_size(struct master *m, const struct event *e, uint64_t *size,
  */
 bool publish_make_room(struct master *m, uint64_t bytes, uint64_t largest);
 
+/* True once there is memory for the keys of so many events: the other half of all or none. */
+bool publish_reserve_keys(struct master *m, uint32_t count);
+
 /* Forgets a channel's history; *id lies at or above everything forgotten. 0, or -1 with the error. */
 int publish_forget(struct master *m, struct slice channel, uint64_t *id, enum error_code *error,
     const char **message);

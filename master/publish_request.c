@@ -349,6 +349,7 @@ struct batch_plan {
 	uint64_t bytes;   /* in the ring */
 	uint64_t largest; /* of one event */
 	uint32_t count;
+	uint32_t keys; /* of them, with a key */
 };
 
 /* The first pass: everything is checked, nothing is published. */
@@ -382,6 +383,7 @@ batch_check(struct publish_session *s, struct slice body, struct batch_plan *pla
 			    "too many events in one array; send several, or a stream of application/x-ndjson");
 			return false;
 		}
+		plan->keys += event.key.len != 0;
 		plan->bytes += size;
 		if (size > plan->largest)
 			plan->largest = size;
@@ -450,6 +452,8 @@ publish_array(struct publish_session *s, const struct http_request *request, str
 	else if (!publish_make_room(s->set->m, plan.bytes, plan.largest))
 		publish_session_error(
 		    s, ERROR_TOO_LARGE, "the array is larger than the ring takes at once");
+	else if (!publish_reserve_keys(s->set->m, plan.keys))
+		publish_session_error(s, ERROR_OVERLOADED, "out of memory; try again");
 	else
 		batch_publish(s, body, &plan);
 }
@@ -515,6 +519,7 @@ answer_rendered(struct publish_session *s, struct slice content_type,
 
 		if (!publish_buffer_reserve(&buffer, room)) {
 			publish_session_error(s, ERROR_OVERLOADED, "out of memory; try again");
+			publish_buffer_free(&buffer);
 			return;
 		}
 		o = publish_buffer_out(&buffer);

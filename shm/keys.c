@@ -21,12 +21,14 @@ bucket_of(const struct keys *k, const uint64_t hash[2])
 }
 
 bool
-keys_reserve(struct keys *k)
+keys_reserve(struct keys *k, size_t more)
 {
-	struct keys grown = {NULL, k->cap == 0 ? KEYS_CAP_MIN : 2 * k->cap, 0};
+	struct keys grown = {NULL, k->cap == 0 ? KEYS_CAP_MIN : k->cap, 0};
 
-	if (k->count + 1 <= k->cap / 4 * 3)
+	if (k->count + more <= k->cap / 4 * 3)
 		return true;
+	while (k->count + more > grown.cap / 4 * 3)
+		grown.cap *= 2;
 	grown.entries = calloc(grown.cap, sizeof *grown.entries);
 	if (grown.entries == NULL)
 		return false;

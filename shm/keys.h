@@ -24,8 +24,8 @@ struct keys {
 	size_t count;
 };
 
-/* Makes sure that one more key can be added. False: no memory. */
-bool keys_reserve(struct keys *k);
+/* Makes sure that so many more keys can be added. False: no memory; nothing changed. */
+bool keys_reserve(struct keys *k, size_t more);
 
 /* Adds a key that is not there; keys_reserve must have said yes. */
 void keys_add(struct keys *k, const uint64_t hash[2], uint64_t id);

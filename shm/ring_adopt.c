@@ -66,7 +66,7 @@ remember_key(struct ring_write *w, const struct record *record)
 	memcpy(hash, key.bytes, sizeof hash);
 	if (keys_find(&w->keys, hash) != 0)
 		return true;
-	if (!keys_reserve(&w->keys))
+	if (!keys_reserve(&w->keys, 1))
 		return false;
 	keys_add(&w->keys, hash, record->id);
 	return true;

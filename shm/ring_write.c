@@ -244,6 +244,12 @@ ring_write_fits(const struct ring_write *w, uint64_t bytes, uint64_t largest)
 	       w->head - w->published + bytes + largest <= half;
 }
 
+bool
+ring_write_reserve_keys(struct ring_write *w, size_t count)
+{
+	return keys_reserve(&w->keys, count);
+}
+
 /*
  * ---- giving up what will be overwritten ---------------------------------------------------------
  */
@@ -609,7 +615,7 @@ append(struct ring_write *w, const struct ring_write_event *e, uint16_t flags, u
 	h.position = place(w, h.length, &pad);
 	if (h.position + h.length - w->published > w->ring.size / 2)
 		return RING_TOO_LARGE;
-	if (e->key.len != 0 && !keys_reserve(&w->keys))
+	if (e->key.len != 0 && !keys_reserve(&w->keys, 1))
 		return RING_NO_MEMORY;
 	if (e->now_ms > w->last_ms)
 		w->last_ms = e->now_ms;

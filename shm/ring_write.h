@@ -7,8 +7,8 @@
  *	publish: ring_write_commit()                 readers see all of them
  *	wake:    doorbell_ring()
  *
- * After ring_write_fits said yes for the sum, the appends cannot fail for lack of room: so a batch
- * enters whole or not at all.
+ * After ring_write_fits said yes for the sum, and ring_write_reserve_keys for the events with a key,
+ * the appends cannot fail for lack of room or memory: so a batch enters whole or not at all.
  */
 #ifndef SHM_RING_WRITE_H
 #define SHM_RING_WRITE_H
@@ -65,6 +65,9 @@ uint64_t ring_write_size(const struct ring_write *w, const struct ring_write_eve
  * yet.
  */
 bool ring_write_fits(const struct ring_write *w, uint64_t bytes, uint64_t largest);
+
+/* Memory to remember the keys of so many events. False: there is none. */
+bool ring_write_reserve_keys(struct ring_write *w, size_t count);
 
 /* Largest ring_write_size of a single event. */
 uint64_t ring_write_size_max(const struct ring_write *w);

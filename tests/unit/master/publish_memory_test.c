@@ -11,6 +11,13 @@ memory_can_be_refused_at_any_moment(void **state)
 	(void)state;
 	skip(); /* the sanitizer brings an allocator of its own */
 }
+
+static void
+an_array_enters_whole_or_not_at_all_without_memory(void **state)
+{
+	(void)state;
+	skip();
+}
 #else
 
 /* glibc's own entry points: what is counted here stays counted when a library allocates. */
@@ -120,6 +127,38 @@ memory_can_be_refused_at_any_moment(void **state)
 	assert_true(count > 20);
 	print_message("refused at %lu moments\n", count);
 }
+/* Enough keys that the table of keys has to grow in the middle of them. */
+#define ARRAY_EVENTS 2000
+
+static void
+an_array_enters_whole_or_not_at_all_without_memory(void **state)
+{
+	static char request[ARRAY_EVENTS * 32 + 256], body[ARRAY_EVENTS * 32 + 64];
+	size_t len = 0;
+	unsigned long count = 1, refusals = 0;
+
+	(void)state;
+	for (int i = 0; i < ARRAY_EVENTS; i++)
+		len += (size_t)snprintf(body + len, sizeof body - len,
+		    "%s{\"channel\":\"a\",\"key\":\"%d\"}", i == 0 ? "[" : ",", i);
+	snprintf(body + len, sizeof body - len, "]");
+	snprintf(request, sizeof request, "POST /publish HTTP/1.1\r\nContent-Length: %zu\r\n\r\n%s",
+	    len + 1, body);
+	for (unsigned long at = 1; at <= count; at++) {
+		struct fixture f;
+
+		fixture_start(&f);
+		requests = 0;
+		refuse_at = at;
+		exchange(&f, request, "");
+		count = requests > count ? requests : count;
+		refuse_at = 0;
+		assert_true(fixture_events(&f) == 0 || fixture_events(&f) == ARRAY_EVENTS);
+		refusals += fixture_events(&f) == 0;
+		fixture_stop(&f);
+	}
+	assert_true(refusals > 0);
+}
 #endif
 
 int
@@ -127,6 +166,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(memory_can_be_refused_at_any_moment),
+	    cmocka_unit_test(an_array_enters_whole_or_not_at_all_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
