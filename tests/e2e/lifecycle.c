@@ -161,7 +161,7 @@ dying_workers(struct tap *t, int code, unsigned ms, unsigned starts_min, unsigne
 		tap_check(t, WIFEXITED(status), "SIGTERM ends it (status %#x)", (unsigned)status);
 		s.pid = 0;
 	}
-	server_aftermath(t, &s, "");
+	server_aftermath(t, &s, "no worker is left");
 	unlink(worker);
 	unlink(starts);
 	rmdir(dir);

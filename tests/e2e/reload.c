@@ -122,6 +122,6 @@ main(void)
 	}
 	storm_close(&w);
 	/* The bad files were to be reported. */
-	server_stop(&t, &s, "");
+	server_stop(&t, &s, "config.json");
 	return tap_finish(&t);
 }
