@@ -1,0 +1,347 @@
+/*
+ * serve_ws_test.c: WebSockets: the handshake and its refusals, operations and their answers, pings, the closing handshake,
+ * bare data.
+ */
+#include "worker/serve_ws.h"
+
+#include "tests/unit/worker/worker_fixture.h"
+
+static void
+open_ws(struct client *c, struct fixture *f, const char *query)
+{
+	client_stream(c, f, DIALECT_WS, query);
+	client_run(c);
+	assert_int_equal(client_count(c, "HTTP/1.1 101"), 1);
+}
+
+/* The code of the close frame that the stream ends with, 0: there is none. */
+static unsigned
+close_code(const struct client *c)
+{
+	const char *body = strstr(c->bytes, "\r\n\r\n");
+	const unsigned char *at = (const unsigned char *)(body == NULL ? c->bytes : body + 4);
+	const unsigned char *end = (const unsigned char *)c->bytes + c->len;
+
+	while (end - at >= 4) {
+		const size_t len = at[1] < 126 ? at[1] : (size_t)at[2] << 8 | at[3];
+
+		if (at[0] == 0x88)
+			return len < 2 ? 1005 : (unsigned)at[2] << 8 | at[3];
+		at += (at[1] < 126 ? 2u : 4u) + len;
+	}
+	return 0;
+}
+
+static void
+ws_handshakes_end_as_the_contract_says(void **state)
+{
+	static const struct {
+		const char *query, *fields, *want;
+		unsigned code; /* of a close frame; 0: none */
+	} cases[] = {
+	    {"channel=a", WS_FIELDS, "\"op\":\"welcome\"", 0},
+	    {"", WS_FIELDS, "\"op\":\"welcome\"", 0},
+	    {"channel=a", WS_FIELDS "Sec-WebSocket-Protocol: x, ringcast.v1\r\n", "Sec-WebSocket-Protocol: ringcast.v1", 0},
+	    {"channel=a", WS_FIELDS "Sec-WebSocket-Protocol: x\r\n", "\"op\":\"welcome\"", 0},
+	    {"channel=$x", WS_FIELDS, "\"code\":\"bad_channel\"", 1008},
+	    {"channel=a&after=17", WS_FIELDS, "\"code\":\"bad_after\"", 1008},
+	    {"channel=closed", WS_FIELDS, "\"code\":\"forbidden\"", 1008},
+	    {"", WS_FIELDS "Sec-WebSocket-Protocol: ringcast.raw\r\n", "HTTP/1.1 101", 1008},
+	    {"channel=a", WS_FIELDS "Origin: http://evil.example\r\n", "HTTP/1.1 403", 0},
+	    {"channel=a", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "HTTP/1.1 426", 0},
+	    {"channel=a", "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 8\r\n"
+	                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "Sec-WebSocket-Version: 13", 0},
+	};
+	struct fixture *f = *state;
+
+	f->settings.rule_count = 2;
+	f->settings.rules[0] = (struct rule){SLICE_LITERAL("closed"), RULE_NOBODY, RULE_NOBODY, RULE_GAP};
+	f->settings.rules[1] = (struct rule){SLICE_LITERAL("*"), RULE_ANYONE, RULE_ANYONE, RULE_GAP};
+	fixture_set(f);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct client c;
+
+		client_open(&c, f);
+		client_get(&c, cases[i].query, cases[i].fields);
+		client_run(&c);
+		if (client_count(&c, cases[i].want) != 1)
+			fail_msg("case %zu: %s", i, c.bytes);
+		if (client_count(&c, "HTTP/1.1 101") != 0)
+			assert_int_equal(close_code(&c), cases[i].code);
+		client_close(&c);
+		fixture_run(f);
+	}
+}
+
+static void
+ws_operations_are_answered(void **state)
+{
+	static const struct {
+		const char *op, *want;
+	} cases[] = {
+	    {"{\"op\":\"ping\",\"ref\":\"x\"}", "{\"op\":\"pong\",\"at\":"},
+	    {"{\"op\":\"subscribe\",\"channel\":\"b\",\"ref\":1}", "{\"op\":\"subscribed\",\"channel\":\"b\",\"at\":"},
+	    {"{\"op\":\"subscribe\",\"channel\":\"b\",\"after\":\"0\"}", "{\"op\":\"subscribed\",\"channel\":\"b\",\"at\":"},
+	    {"{\"op\":\"unsubscribe\",\"channel\":\"b\"}", "{\"op\":\"unsubscribed\",\"channel\":\"b\"}"},
+	    {"{\"op\":\"unsubscribe\",\"channel\":\"never\"}", "{\"op\":\"unsubscribed\",\"channel\":\"never\"}"},
+	    {"{\"op\":\"presence\"}", "\"code\":\"unknown_op\""},
+	    {"{\"op\":\"subscribe\"}", "\"code\":\"no_channel\""},
+	    {"{\"op\":", "\"code\":\"bad_json\""},
+	    {"{\"op\":\"subscribe\",\"channel\":\"b\",\"after\":\"x\"}", "\"code\":\"bad_after\""},
+	};
+	struct fixture *f = *state;
+	struct client c;
+
+	open_ws(&c, f, "channel=a");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		client_clear(&c);
+		client_op(&c, cases[i].op);
+		client_run(&c);
+		if (client_count(&c, cases[i].want) != 1)
+			fail_msg("%s: %s", cases[i].op, c.bytes);
+		assert_null(frames_fault(c.bytes, c.len));
+		assert_false(c.ended);
+	}
+	client_close(&c);
+}
+
+static void
+ws_input_means_the_same_wherever_it_is_split(void **state)
+{
+	static const char input[] = "\x81\x8d\0\0\0\0{\"op\":\"ping\"}" "\x01\x84\0\0\0\0{\"op" "\x89\x82\0\0\0\0hi"
+	    "\x80\x89\0\0\0\0\":\"ping\"}" "\x88\x82\0\0\0\0\x03\xe8";
+	struct fixture *f = *state;
+
+	for (size_t at = 0; at < sizeof input - 1; at++) {
+		struct client c;
+
+		open_ws(&c, f, "channel=a");
+		client_clear(&c);
+		client_send(&c, input, at);
+		client_run(&c);
+		client_send(&c, input + at, sizeof input - 1 - at);
+		client_run(&c);
+		assert_int_equal(client_count(&c, "\"op\":\"pong\""), 2);
+		assert_int_equal(client_count(&c, "\x8a\x02hi"), 1);
+		assert_int_equal(close_code(&c), 1000);
+		assert_true(c.ended);
+		client_close(&c);
+	}
+}
+
+static void
+ws_broken_input_is_closed_with_its_code(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		unsigned code;
+	} cases[] = {
+	    {"\x81\x02hi", 4, 1002},                          /* not masked */
+	    {"\xc1\x80\0\0\0\0", 6, 1002},                    /* a reserved bit */
+	    {"\x80\x80\0\0\0\0", 6, 1002},                    /* nothing to continue */
+	    {"\x81\x81\0\0\0\0\xff", 7, 1007},                /* not UTF-8 */
+	    {"\x82\x81\0\0\0\0x", 7, 1003},                   /* bytes, where JSON is spoken */
+	    {"\x81\xff\0\0\0\0\x10\0\0\0\0\0\0\0", 14, 1009}, /* too large */
+	    {"\x88\x81\0\0\0\0x", 7, 1002},                   /* half a code */
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct client c;
+
+		open_ws(&c, f, "channel=a");
+		client_send(&c, cases[i].bytes, cases[i].len);
+		client_run(&c);
+		assert_int_equal(close_code(&c), cases[i].code);
+		assert_true(c.ended);
+		client_close(&c);
+	}
+}
+
+static void
+ws_operations_behind_the_handshake_are_not_lost(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	client_stream(&c, f, DIALECT_WS, "channel=a");
+	client_op(&c, "{\"op\":\"subscribe\",\"channel\":\"b\"}");
+	client_run(&c);
+	assert_int_equal(client_count(&c, "\"op\":\"subscribed\",\"channel\":\"b\""), 1);
+	fixture_publish(f, "b", 1, 0);
+	client_run(&c);
+	client_has(&c, 1, 1);
+	client_sound(&c, DIALECT_WS);
+	client_close(&c);
+}
+
+static void
+ws_gets_nothing_of_a_channel_after_it_was_unsubscribed(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	open_ws(&c, f, "channel=a&channel=b&channel=c");
+	client_op(&c, "{\"op\":\"unsubscribe\",\"channel\":\"a\"}");
+	client_op(&c, "{\"op\":\"unsubscribe\",\"channel\":\"c\"}");
+	client_run(&c);
+	fixture_publish(f, "a,c", 100, 0);
+	fixture_publish(f, "a,b", 1, 0);
+	client_run(&c);
+	client_has(&c, 1, 1);
+	client_op(&c, "{\"op\":\"unsubscribe\",\"channel\":\"b\"}");
+	client_run(&c);
+	fixture_publish(f, "b", 101, 0);
+	client_run(&c);
+	client_has(&c, 1, 1);
+	client_op(&c, "{\"op\":\"subscribe\",\"channel\":\"b\"}");
+	client_run(&c);
+	fixture_publish(f, "b", 2, 0);
+	client_run(&c);
+	client_has(&c, 1, 2);
+	client_sound(&c, DIALECT_WS);
+	assert_int_equal(client_count(&c, "gap"), 0);
+	client_close(&c);
+}
+
+static void
+ws_is_limited_in_channels(void **state)
+{
+	struct fixture *f = *state;
+	char op[64];
+	struct client c;
+
+	f->settings.max_channels_per_connection = 5;
+	fixture_set(f);
+	open_ws(&c, f, "channel=c0");
+	for (int i = 1; i < 7; i++) {
+		snprintf(op, sizeof op, "{\"op\":\"subscribe\",\"channel\":\"c%d\"}", i);
+		client_op(&c, op);
+	}
+	client_run(&c);
+	assert_int_equal(client_count(&c, "\"op\":\"subscribed\""), 4);
+	assert_int_equal(client_count(&c, "\"code\":\"too_many_channels\""), 2);
+	assert_false(c.ended);
+	client_close(&c);
+}
+
+static void
+ws_is_pinged_and_ends_when_it_does_not_answer(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	open_ws(&c, f, "channel=a");
+	client_clear(&c);
+	fixture_wait_ms(f, 37000);
+	client_read(&c);
+	assert_int_equal(client_count(&c, "\x89"), 1);
+	assert_int_equal(client_count(&c, "\"op\":\"live\",\"at\":"), 1);
+	client_send(&c, "\x8a\x80\0\0\0\0", 6);
+	fixture_wait_ms(f, 37000);
+	client_read(&c);
+	assert_in_range(client_count(&c, "\x89"), 2, 3);
+	assert_false(c.ended);
+	fixture_wait_ms(f, 110000);
+	client_read(&c);
+	assert_true(c.ended);
+	assert_int_equal(board_get(&f->w->board, BOARD_CLOSED_PING), 1);
+	client_close(&c);
+}
+
+static void
+ws_raw_publishes_and_receives_bare_data(void **state)
+{
+	struct fixture *f = *state;
+	char packet[ORDER_PACKET_BYTES];
+	struct order_publish publish;
+	struct order_piece piece;
+	struct client c;
+	ssize_t n;
+
+	client_stream(&c, f, DIALECT_WS_RAW, "channel=a");
+	client_run(&c);
+	client_clear(&c);
+	while (recv(f->master, packet, sizeof packet, MSG_DONTWAIT) > 0)
+		;
+	client_frame(&c, 0x81, "hello", 5);
+	client_run(&c);
+	n = recv(f->master, packet, sizeof packet, MSG_DONTWAIT);
+	assert_true(n > 0);
+	assert_int_equal(order_decode_piece(slice_of(packet, (size_t)n), &piece), 0);
+	assert_int_equal(order_decode_publish(piece.bytes, &publish), 0);
+	assert_true(slice_equal(publish.event.data, SLICE_LITERAL("hello")));
+	assert_true(slice_equal(publish.event.channels[0], SLICE_LITERAL("a")));
+	assert_int_equal(publish.event.kind, EVENT_TEXT);
+	fixture_append(f, "a", RECORD_TEXT, "text", 4);
+	fixture_append(f, "a", RECORD_BINARY, "\0\1", 2);
+	client_run(&c);
+	assert_int_equal(c.len, 10);
+	assert_memory_equal(c.bytes, "\x81\x04text\x82\x02\0\1", 10);
+	client_close(&c);
+}
+
+static void
+ws_and_others_are_told_when_their_channel_is_ended(void **state)
+{
+	struct fixture *f = *state;
+	struct client ws, raw, sse, held, both;
+	char packet[512];
+	struct out o = out_to(packet, sizeof packet);
+
+	fixture_publish(f, "b", 0, 0);
+	open_ws(&ws, f, "channel=a");
+	open_ws(&both, f, "channel=a&channel=b");
+	client_stream(&raw, f, DIALECT_WS_RAW, "channel=a");
+	client_stream(&sse, f, DIALECT_SSE, "channel=a");
+	client_open(&held, f);
+	client_get(&held, "channel=a&after=1763856000000-00001&wait=20", "");
+	fixture_run(f);
+	assert_int_equal(client_slot(&held)->state, CONN_HELD);
+	order_encode_end_channel(&o, &(struct order_end_channel){SLICE_LITERAL("a")});
+	assert_int_equal(send(f->master, o.bytes, o.len, 0), o.len);
+	client_run(&ws);
+	client_run(&both);
+	client_run(&raw);
+	client_run(&sse);
+	client_run(&held);
+	assert_int_equal(client_count(&ws, "{\"op\":\"unsubscribed\",\"channel\":\"a\",\"reason\":\"deleted\"}"), 1);
+	assert_int_equal(client_count(&both, "{\"op\":\"unsubscribed\",\"channel\":\"a\",\"reason\":\"deleted\"}"), 1);
+	assert_false(ws.ended || both.ended);
+	assert_int_equal(close_code(&raw), 1000);
+	assert_true(sse.ended);
+	assert_int_equal(client_count(&held, "HTTP/1.1 200"), 1);
+	assert_false(held.ended);
+	fixture_publish(f, "b", 1, 0);
+	client_run(&both);
+	client_has(&both, 1, 1);
+	assert_null(channel_find(f->w, ring_hash(&f->w->ring, "a", 1), SLICE_LITERAL("a")));
+	client_close(&ws);
+	client_close(&raw);
+	client_close(&sse);
+	client_close(&held);
+	client_close(&both);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(ws_handshakes_end_as_the_contract_says, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(ws_operations_are_answered, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(ws_input_means_the_same_wherever_it_is_split, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(ws_broken_input_is_closed_with_its_code, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+	        ws_operations_behind_the_handshake_are_not_lost, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+	        ws_gets_nothing_of_a_channel_after_it_was_unsubscribed, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(ws_is_limited_in_channels, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(ws_is_pinged_and_ends_when_it_does_not_answer, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(ws_raw_publishes_and_receives_bare_data, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+	        ws_and_others_are_told_when_their_channel_is_ended, fixture_setup, fixture_teardown),
+	};
+
+	return cmocka_run_group_tests_name("serve_ws", tests, NULL, NULL);
+}
