@@ -218,14 +218,15 @@ linger(struct worker *w, uint32_t slot)
 	for (int i = 0; i < 16; i++) {
 		const ssize_t n = io_recv(s->descriptor, waste, sizeof waste);
 
-		if (n == -EAGAIN) {
-			conn_arm(w, slot);
+		if (n == -EAGAIN)
+			break;
+		if (n <= 0) {
+			conn_close(w, slot, BOARD_CLOSED_DONE);
 			return;
 		}
-		if (n <= 0)
-			break;
 	}
-	conn_close(w, slot, BOARD_CLOSED_DONE);
+	/* However much it sends: closing before its end would reset the connection, and the client would not learn why. */
+	conn_arm(w, slot);
 }
 
 /* ---- polls ------------------------------------------------------------------------------------- */

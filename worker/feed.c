@@ -27,7 +27,7 @@ feed_start(struct worker *w)
 static void
 feed_corrupt(struct worker *w)
 {
-	log_line(LOG_ERR, "event=ring_corrupt position=%llu action=exit", (unsigned long long)w->read_position);
+	log_line(LOG_ERR, "the ring contradicts itself: leaving position=%llu", (unsigned long long)w->read_position);
 	w->quit = true;
 	w->exit_code = 1;
 }
@@ -41,7 +41,7 @@ feed_lapped(struct worker *w)
 	if (!feed_start(w))
 		return; /* found lapped again in the next turn */
 	board_add(&w->board, BOARD_LAPPED, 1);
-	log_line(LOG_WARNING, "event=lapped read_id=%llu", (unsigned long long)before);
+	log_line(LOG_WARNING, "the ring was overwritten before it was read: clients are told of the gap read_id=%llu", (unsigned long long)before);
 	for (uint32_t i = 1; i < w->channels.index_count; i++)
 		if (w->channels.by_index[i] != NULL)
 			fanout_cut(w, w->channels.by_index[i], before, w->read_id);

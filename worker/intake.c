@@ -106,7 +106,7 @@ intake_send_publish(struct worker *w, struct slice whole)
 		/* The first piece may be refused; afterwards the transfer must be finished, or the master would wait for ever. */
 		if (!intake_send(w, slice_of(o.bytes, o.len))) {
 			if (offset != 0) {
-				log_line(LOG_ERR, "event=publish_cut reason=\"out of memory\" action=exit");
+				log_line(LOG_ERR, "out of memory in the middle of a publish: leaving");
 				w->quit = true;
 				w->exit_code = 1;
 			}
@@ -170,7 +170,7 @@ take_connections(struct worker *w, struct slice packet, const int *fds, size_t f
 	struct order_connections m;
 
 	if (order_decode_connections(packet, &m) == -1 || m.count != fd_count) {
-		log_line(LOG_ERR, "event=bad_order type=connections descriptors=%zu", fd_count);
+		log_line(LOG_ERR, "an order of the master makes no sense type=connections descriptors=%zu", fd_count);
 		for (size_t i = 0; i < fd_count; i++)
 			close(fds[i]);
 		return;
@@ -187,7 +187,7 @@ static void
 take_settings(struct worker *w, struct slice packet)
 {
 	if (!settings_set(&w->settings, packet)) {
-		log_line(LOG_ERR, "event=bad_order type=settings action=\"keeping the old ones\"");
+		log_line(LOG_ERR, "an order of the master makes no sense: keeping the old settings type=settings");
 		return;
 	}
 	channel_refresh_rules(w);
@@ -213,8 +213,15 @@ take_end_connection(struct worker *w, struct slice packet)
 	if (order_decode_end_connection(packet, &m) == -1)
 		return;
 	s = slots_get_generation(&w->slots, (uint32_t)m.connection, (uint32_t)(m.connection >> 32));
-	if (s != NULL && s->state != CONN_FREE)
+	if (s == NULL || s->state == CONN_FREE || s->state == CONN_CLOSED)
+		return;
+	/* By its code a WebSocket client knows that it is not to come back. */
+	if (conn_is_websocket(s) && s->state != CONN_LINGER) {
+		board_add(&w->board, BOARD_CLOSED_ADMIN, 1);
+		serve_ws_end(w, (uint32_t)m.connection, WS_CLOSE_POLICY, "ended by the operator");
+	} else {
 		conn_close(w, (uint32_t)m.connection, BOARD_CLOSED_ADMIN);
+	}
 }
 
 /* Its channel is gone: streams of it alone end, WebSockets are told. */
@@ -305,7 +312,7 @@ take(struct worker *w, struct slice packet, const int *fds, size_t fd_count)
 		take_query(w, packet);
 		break;
 	default: /* not an enum: whatever a newer or broken master may say */
-		log_line(LOG_ERR, "event=bad_order type=%d bytes=%zu", order_type_of(packet), packet.len);
+		log_line(LOG_ERR, "an order of the master makes no sense type=%d bytes=%zu", order_type_of(packet), packet.len);
 		break;
 	}
 	for (size_t i = 0; i < fd_count; i++)
@@ -322,7 +329,7 @@ orphaned(struct worker *w)
 	w->control_fd = -1;
 	w->orphan_end_ns = w->now_ns + ORPHAN_MS * UINT64_C(1000000);
 	if (!w->draining)
-		log_line(LOG_WARNING, "event=master_gone action=\"leaving in %d ms\"", ORPHAN_MS);
+		log_line(LOG_WARNING, "the master is gone: leaving in_ms=%d", ORPHAN_MS);
 }
 
 bool
@@ -342,7 +349,7 @@ intake_read(struct worker *w)
 		}
 		if (received.fds_lost || received.cut) {
 			/* The master still has them: they stay unacknowledged, and dying hands them to another. */
-			log_line(LOG_ERR, "event=descriptors_lost remedy=\"raise the descriptor limit (LimitNOFILE)\" action=exit");
+			log_line(LOG_ERR, "connections were lost on the way: leaving; raise the descriptor limit (LimitNOFILE)");
 			w->quit = true;
 			w->exit_code = 1;
 			return false;
@@ -377,7 +384,7 @@ attach(struct worker *w, const int *fds, const struct order_start *m)
 	if (error == SEGMENT_OK)
 		error = slots_attach(&w->slots, fds[ORDER_FD_SLOTS], true);
 	if (error != SEGMENT_OK) {
-		log_line(LOG_ERR, "event=start_failed reason=\"shared memory: %s\"", segment_error_text(error));
+		log_line(LOG_ERR, "cannot start reason=\"shared memory: %s\"", segment_error_text(error));
 		return false;
 	}
 	w->doorbell_fd = fds[ORDER_FD_DOORBELL];
@@ -406,14 +413,14 @@ intake_begin(struct worker *w)
 	n = await(w, fds, ORDER_FD_COUNT, &received);
 	if (n == -1 || received.fds_count != ORDER_FD_COUNT ||
 	    order_decode_start(slice_of(w->control_bytes.bytes, (size_t)n), &start) == -1) {
-		log_line(LOG_ERR, "event=start_failed reason=\"no order to start: is this ringcastd's own worker program?\"");
+		log_line(LOG_ERR, "cannot start reason=\"no order to start: is this ringcastd's own worker program?\"");
 		return false;
 	}
 	if (!attach(w, fds, &start))
 		return false;
 	n = await(w, NULL, 0, &received);
 	if (n == -1 || !settings_set(&w->settings, slice_of(w->control_bytes.bytes, (size_t)n))) {
-		log_line(LOG_ERR, "event=start_failed reason=\"no settings\"");
+		log_line(LOG_ERR, "cannot start reason=\"no settings\"");
 		return false;
 	}
 	return true;

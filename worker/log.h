@@ -1,5 +1,5 @@
 /*
- * log.h: the worker's lines to standard error, which it shares with the master: "<priority>key=value ...", one write a line.
+ * log.h: the worker's lines to standard error, which it shares with the master: "<priority>what happened key=value ...", one write a line.
  *
  * The worker says little: what an operator must know when it starts, ends or finds something broken. What happens to clients is
  * counted on the board.

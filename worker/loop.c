@@ -233,7 +233,7 @@ loop_start(struct worker *w)
 {
 	if (!buffer_reserve(&w->record, RECORD_BYTES) || !buffer_reserve(&w->input, 2 * RECORD_BYTES) ||
 	    !buffer_reserve(&w->render, RECORD_BYTES) || !buffer_reserve(&w->scratch, RECORD_BYTES)) {
-		log_line(LOG_ERR, "event=start_failed reason=\"out of memory\"");
+		log_line(LOG_ERR, "cannot start reason=\"out of memory\"");
 		return false;
 	}
 	read_clocks(w);
@@ -242,7 +242,7 @@ loop_start(struct worker *w)
 	/* A writer that died in the middle leaves it to its successor; then we are started again. */
 	for (int tries = 0; !feed_start(w); tries++) {
 		if (tries == START_TRIES) {
-			log_line(LOG_ERR, "event=start_failed reason=\"the ring's writer stands still in a commit\"");
+			log_line(LOG_ERR, "cannot start reason=\"the ring's writer stands still in a commit\"");
 			return false;
 		}
 		usleep(1000);

@@ -52,7 +52,7 @@ open_kernel(struct worker *w)
 	char report[PROBE_REPORT_BYTES];
 
 	if (probe_io_uring(report, sizeof report) != 0 || io_open(&w->io, &options, report, sizeof report) != 0) {
-		log_line(LOG_ERR, "event=start_failed reason=\"%s\"", report);
+		log_line(LOG_ERR, "cannot start reason=\"%s\"", report);
 		return false;
 	}
 	return true;
@@ -64,7 +64,7 @@ enter_sandbox(void)
 	char report[PROBE_REPORT_BYTES];
 
 	if (sandbox_enter(report, sizeof report) != 0) {
-		log_line(LOG_ERR, "event=start_failed reason=\"%s\"", report);
+		log_line(LOG_ERR, "cannot start reason=\"%s\"", report);
 		return false;
 	}
 	return true;

@@ -19,6 +19,7 @@
 
 #define RUN_BYTES (64u << 10) /* a quantum: what a socket takes before its NOTSENT_LOWAT says stop */
 #define RUN_EVENTS 1024
+#define RUN_BYTES_KEPT (256u << 10) /* by a run between two uses; the answers of polls may be larger */
 #define POLL_ROUND_BYTES 2048 /* of an answer, around its events and between them */
 #define SEEK_BUDGET 2048 /* records a step */
 #define ANCHOR_BUDGET 256 /* records at once, when the last N are asked for */
@@ -27,7 +28,7 @@
 static void
 ring_is_corrupt(struct worker *w, uint64_t position)
 {
-	log_line(LOG_ERR, "event=ring_corrupt position=%llu action=exit", (unsigned long long)position);
+	log_line(LOG_ERR, "the ring contradicts itself: leaving position=%llu", (unsigned long long)position);
 	w->quit = true;
 	w->exit_code = 1;
 }
@@ -397,6 +398,13 @@ run_for(struct worker *w, const struct slot *s, struct extra *x, uint32_t limit,
 void
 replay_flushed(struct worker *w)
 {
+	for (uint32_t i = 0; i < w->replay.used; i++) {
+		struct wave *v = &w->replay.runs[i].wave;
+
+		wave_clear(w, v);
+		if (v->bytes.cap > RUN_BYTES_KEPT)
+			buffer_free(&v->bytes);
+	}
 	w->replay.used = 0;
 }
 

@@ -31,13 +31,22 @@ fault(struct session_request *r, enum error_code code, const char *text)
 	r->fault_code = code;
 }
 
+/* The same, put together of what it is about and what is wrong with it. */
+static void
+fault_of(struct session_request *r, enum error_code code, const char *what, const char *wrong)
+{
+	if (r->fault == NULL)
+		snprintf(r->fault_text, sizeof r->fault_text, "%s %s", what, wrong);
+	fault(r, code, r->fault_text);
+}
+
 static void
 set_channel(struct session_request *r, struct slice value)
 {
 	const char *wrong = event_channel_fault(value);
 
 	if (wrong != NULL)
-		fault(r, ERROR_BAD_CHANNEL, wrong);
+		fault_of(r, ERROR_BAD_CHANNEL, "the channel's name", wrong);
 	else if (r->channel_count == LIMIT_CHANNELS_PER_CONNECTION_MAX)
 		fault(r, ERROR_TOO_MANY_CHANNELS, "too many channels in one request");
 	else
@@ -95,7 +104,7 @@ set_type(struct session_request *r, struct slice value)
 	const char *wrong = event_type_fault(value);
 
 	if (wrong != NULL)
-		fault(r, ERROR_BAD_REQUEST, wrong);
+		fault_of(r, ERROR_BAD_REQUEST, "the type", wrong);
 	else
 		r->type = value;
 }

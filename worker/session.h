@@ -36,6 +36,7 @@ struct session_request {
 	struct slice last_event_id; /* of the query: what polyfills send */
 	const char *fault; /* what is wrong with the query, for the client; NULL: nothing */
 	enum error_code fault_code;
+	char fault_text[64]; /* for a fault that has to be put together */
 	enum session_format format;
 	uint32_t wait_s;
 	uint32_t limit;
