@@ -100,7 +100,7 @@ struct config_overrides {
  * 3, column 5: ...".
  */
 struct config_mistakes {
-	size_t count; /* may exceed what is kept */
+	size_t count;                     /* may exceed what is kept */
 	char *lines[CONFIG_MISTAKES_MAX]; /* config_mistake reads them */
 };
 

@@ -47,7 +47,8 @@ master_take_passed(struct master *m)
 
 		/* A second one must not be taken for a listener for clients. */
 		if (publish ? m->passed_publish != -1 : m->passed_count == CONFIG_LISTEN_MAX) {
-			log_with(&m->log, LOG_LEVEL_ERROR, "too many sockets were passed by systemd",
+			log_with(&m->log, LOG_LEVEL_ERROR,
+			    "too many sockets were passed by systemd",
 			    log_text("name", passed.of[i].name),
 			    log_number("max", publish ? 1 : CONFIG_LISTEN_MAX));
 			return -1;
@@ -189,7 +190,8 @@ master_log_mistakes(struct master *m, const struct config_mistakes *mistakes)
 {
 	for (size_t i = 0; i < mistakes->count && i < CONFIG_MISTAKES_MAX; i++)
 		log_with(&m->log, LOG_LEVEL_ERROR, "mistake in the configuration",
-		    log_text("file", m->config->path), log_text("mistake", config_mistake(mistakes, i)));
+		    log_text("file", m->config->path),
+		    log_text("mistake", config_mistake(mistakes, i)));
 	log_with(&m->log, LOG_LEVEL_ERROR, "nothing was reloaded",
 	    log_text("file", m->config->path), log_number("mistakes", mistakes->count));
 }

@@ -17,7 +17,8 @@
 
 #include "proto/slice.h"
 
-#define CURSOR_MS_MIN UINT64_C(100000000000) /* 1973; what is less was most likely meant in seconds */
+#define CURSOR_MS_MIN \
+	UINT64_C(100000000000) /* 1973; what is less was most likely meant in seconds */
 
 enum cursor_kind {
 	CURSOR_NOW,

@@ -73,8 +73,8 @@ bool event_set_body(struct event *event, enum event_body how, struct slice body,
  * Parses one envelope {"channel","type","data" or "data64","key"}; unknown members are ignored, of
  * repeated ones the last counts.
  */
-bool event_parse_envelope(struct event *event, struct slice text, struct out *scratch,
-    struct event_fault *fault);
+bool event_parse_envelope(
+    struct event *event, struct slice text, struct out *scratch, struct event_fault *fault);
 
 /* A body of one envelope or an array of them, one after the other. */
 struct event_batch {
@@ -89,15 +89,15 @@ bool event_batch_open(struct event_batch *batch, struct slice body, struct event
  * Returns 1 and the next event, 0 after the last, -1 with the fault (its path begins with "[index]"
  * in an array).
  */
-int event_batch_next(struct event_batch *batch, struct event *event, struct out *scratch,
-    struct event_fault *fault);
+int event_batch_next(
+    struct event_batch *batch, struct event *event, struct out *scratch, struct event_fault *fault);
 
 /*
  * Parses form fields (application/x-www-form-urlencoded): channel (repeatable), data (text), type,
  * key; others are ignored.
  */
-bool event_parse_form(struct event *event, struct slice body, struct out *scratch,
-    struct event_fault *fault);
+bool event_parse_form(
+    struct event *event, struct slice body, struct out *scratch, struct event_fault *fault);
 
 /* The rules for names. Each returns NULL, or what is wrong: "is empty", "begins with $, …". */
 const char *event_channel_fault(struct slice name);

@@ -13,7 +13,7 @@
 
 #include "proto/slice.h"
 
-#define ID_TEXT_MAX 21            /* 15 digits, '-', 5 digits */
+#define ID_TEXT_MAX 21               /* 15 digits, '-', 5 digits */
 #define ID_MS_MAX (UINT64_MAX >> 16) /* 281474976710655 */
 
 static inline uint64_t

@@ -20,7 +20,7 @@ enum op_kind {
 
 struct op {
 	enum op_kind kind;
-	struct slice ref;     /* raw JSON (number, or string with quotes) to echo; bytes NULL: none */
+	struct slice ref; /* raw JSON (number, or string with quotes) to echo; bytes NULL: none */
 	struct slice channel; /* subscribe, unsubscribe, publish: checked */
 	struct cursor after;  /* subscribe; CURSOR_NOW when absent */
 	struct event event;   /* publish: channels[0] is the channel */

@@ -191,7 +191,8 @@ order_type_of(struct slice packet)
 	const uint8_t zero = get_u8(&r);
 	const uint16_t version = get_u16(&r);
 
-	if (r.bad || zero != 0 || version != ORDER_VERSION || type < ORDER_START || type > ORDER_DRAINED)
+	if (r.bad || zero != 0 || version != ORDER_VERSION || type < ORDER_START ||
+	    type > ORDER_DRAINED)
 		return -1;
 	return type;
 }

@@ -52,7 +52,13 @@ enum order_type {
 	ORDER_DRAINED,
 };
 
-enum order_descriptor { ORDER_FD_RING, ORDER_FD_BOARD, ORDER_FD_SLOTS, ORDER_FD_DOORBELL, ORDER_FD_COUNT };
+enum order_descriptor {
+	ORDER_FD_RING,
+	ORDER_FD_BOARD,
+	ORDER_FD_SLOTS,
+	ORDER_FD_DOORBELL,
+	ORDER_FD_COUNT
+};
 
 struct order_start {
 	uint32_t ordinal;         /* which worker this is: index of its board; from 0 */
@@ -82,10 +88,10 @@ struct order_settings {
 	uint32_t retry_ms;
 	uint32_t max_wait_s;
 	uint32_t zero_copy_bytes;
-	uint8_t console;           /* 0, 1 */
-	uint8_t trust_unix;        /* 0, 1: proxies that come by a Unix socket count */
-	uint8_t any_origin;        /* 0, 1: origins is ["*"] */
-	uint8_t log_level;         /* syslog priority, 0-7 */
+	uint8_t console;    /* 0, 1 */
+	uint8_t trust_unix; /* 0, 1: proxies that come by a Unix socket count */
+	uint8_t any_origin; /* 0, 1: origins is ["*"] */
+	uint8_t log_level;  /* syslog priority, 0-7 */
 	struct slice path_prefix;
 	size_t origin_count;
 	struct slice origins[ORDER_ORIGINS_MAX];
@@ -97,7 +103,8 @@ struct order_settings {
 
 struct order_connection {
 	struct order_address peer;
-	uint32_t peer_hash; /* the master's name for the address, echoed by ORDER_CLOSED: a slot has no room for 16 bytes */
+	/* the master's name for the address, echoed by ORDER_CLOSED: a slot has no room for 16 bytes */
+	uint32_t peer_hash;
 };
 
 struct order_connections {
@@ -169,20 +176,21 @@ struct order_connection_row {
 	uint64_t connection;
 	struct slice transport;
 	struct slice peer;
-	struct slice channel;      /* the first one */
+	struct slice channel; /* the first one */
 	struct slice last_error;
 	uint32_t channels;
 	uint32_t age_s;
-	uint64_t cursor;           /* an id */
-	uint64_t bytes;            /* handed to the kernel */
-	uint8_t lagging;           /* 0, 1 */
+	uint64_t cursor; /* an id */
+	uint64_t bytes;  /* handed to the kernel */
+	uint8_t lagging; /* 0, 1 */
 };
 
 struct order_rows {
 	uint32_t query;
 	uint8_t last;
-	uint8_t kind;       /* enum order_query_kind: what the rows are */
-	struct slice rows; /* rows behind each other; walk with order_channel_row_next or order_connection_row_next */
+	uint8_t kind; /* enum order_query_kind: what the rows are */
+	/* rows behind each other; walk with order_channel_row_next or order_connection_row_next */
+	struct slice rows;
 };
 
 /* The type of a packet, or -1 when it is none of ours (too short, unknown, another version). */

@@ -25,8 +25,8 @@ struct poll_gap {
 };
 
 /* Appends everything behind the last event. */
-void poll_render_suffix(struct out *o, uint64_t next, bool more, const struct poll_gap *gaps,
-    uint32_t gap_count);
+void poll_render_suffix(
+    struct out *o, uint64_t next, bool more, const struct poll_gap *gaps, uint32_t gap_count);
 
 /*
  * The body's bytes, given the bytes of all event objects without commas, how many they are, and the

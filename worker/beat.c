@@ -15,7 +15,8 @@ beat_ms(struct worker *w, uint32_t slot)
 {
 	const struct order_settings *settings = &w->settings.now;
 
-	return (conn_is_sse(worker_slot(w, slot)) ? settings->beat_sse_s : settings->beat_ws_s) * 1000;
+	return (conn_is_sse(worker_slot(w, slot)) ? settings->beat_sse_s : settings->beat_ws_s) *
+	       1000;
 }
 
 /* A fifth earlier or later, so that clients that came together do not beat together. */
@@ -44,9 +45,11 @@ beat_is_due(struct worker *w, uint32_t slot)
 {
 	struct slot *s = worker_slot(w, slot);
 
-	if (s->state != CONN_LIVE || (s->flags & (CONN_BLOCKED | CONN_IN_FLIGHT)) != 0 || deliver_pending(w, s) != 0)
+	if (s->state != CONN_LIVE || (s->flags & (CONN_BLOCKED | CONN_IN_FLIGHT)) != 0 ||
+	    deliver_pending(w, s) != 0)
 		return false;
-	if (conn_is_sse(s) && (uint32_t)timer_since(w, s->last_out) * TIMER_TICK_MS < beat_ms(w, slot) / 5 * 4)
+	if (conn_is_sse(s) &&
+	    (uint32_t)timer_since(w, s->last_out) * TIMER_TICK_MS < beat_ms(w, slot) / 5 * 4)
 		return false;
 	fanout_settle(w, slot);
 	return s->cursor >= w->read_id;

@@ -18,8 +18,8 @@ struct beat {
 	uint64_t id; /* for which the bytes were rendered */
 	bool rendered;
 	char sse[256];
-	char ws[256];  /* ping and live */
-	char raw[16];  /* ping alone */
+	char ws[256]; /* ping and live */
+	char raw[16]; /* ping alone */
 	size_t sse_len, ws_len, raw_len;
 };
 

@@ -13,10 +13,12 @@
 
 #define TABLE_MIN 64
 #define MEMBERS_MIN 2
-#define FILTER_GONE_MIN 64 /* channels gone that the filter may still tell of, beyond as many as are here */
+#define FILTER_GONE_MIN \
+	64 /* channels gone that the filter may still tell of, beyond as many as are here */
 
 static_assert(CHANNEL_WAVES == DIALECTS_WAVED - 1, "a wave for each dialect that streams");
-static_assert(sizeof((struct channel *)0)->counts / sizeof(uint32_t) == DIALECTS, "a count for each dialect");
+static_assert(
+    sizeof((struct channel *)0)->counts / sizeof(uint32_t) == DIALECTS, "a count for each dialect");
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
@@ -42,7 +44,8 @@ channel_find(struct worker *w, uint64_t hash, struct slice name)
 
 	if (t->count == 0)
 		return NULL;
-	for (uint32_t at = home_of(t, hash); t->table[at] != CHANNEL_NONE; at = (at + 1) & (t->table_cap - 1)) {
+	for (uint32_t at = home_of(t, hash); t->table[at] != CHANNEL_NONE;
+	     at = (at + 1) & (t->table_cap - 1)) {
 		struct channel *c = t->by_index[t->table[at]];
 
 		if (c->hash == hash && slice_equal(channel_name(c), name))
@@ -138,7 +141,8 @@ channel_make(struct worker *w, struct slice name)
 	if (c != NULL)
 		return c;
 	c = calloc(1, sizeof *c);
-	if (c == NULL || !table_grow(t) || (c->name = malloc(name.len)) == NULL || (c->index = index_take(t)) == 0) {
+	if (c == NULL || !table_grow(t) || (c->name = malloc(name.len)) == NULL ||
+	    (c->index = index_take(t)) == 0) {
 		if (c != NULL)
 			free(c->name);
 		free(c);
@@ -204,7 +208,8 @@ channel_refresh_rules(struct worker *w)
 {
 	for (uint32_t i = 1; i < w->channels.index_count; i++) {
 		struct channel *c = w->channels.by_index[i];
-		const struct rule *rule = c == NULL ? NULL : settings_rule(&w->settings, channel_name(c));
+		const struct rule *rule =
+		    c == NULL ? NULL : settings_rule(&w->settings, channel_name(c));
 
 		if (rule != NULL)
 			c->lag = (uint8_t)rule->lag;

@@ -24,12 +24,13 @@ struct wave;
 struct channel {
 	uint64_t hash; /* ring_hash of the name */
 	char *name;
-	uint32_t *first;  /* members 0..CHANNEL_CHUNK-1, or as many as there is room for */
-	uint32_t **more;  /* chunks of CHANNEL_CHUNK each */
+	uint32_t *first; /* members 0..CHANNEL_CHUNK-1, or as many as there is room for */
+	uint32_t **more; /* chunks of CHANNEL_CHUNK each */
 	struct wave *waves[CHANNEL_WAVES];
-	uint64_t cut_from, cut_to; /* the waves lack what lies in (from, to]: who needs it reads the ring himself; to 0: nothing */
-	uint64_t pass_cut; /* cut_to when the pass began: everybody is told of it */
-	uint64_t floor;   /* when the pass began, frames up to this id were there */
+	uint64_t cut_from,
+	    cut_to; /* the waves lack what lies in (from, to]: who needs it reads the ring himself; to 0: nothing */
+	uint64_t pass_cut;  /* cut_to when the pass began: everybody is told of it */
+	uint64_t floor;     /* when the pass began, frames up to this id were there */
 	uint64_t pass_news; /* the first id of what this pass is about; 0: no pass */
 	uint64_t next_news; /* the first id that came since it began; 0: none */
 	uint32_t index;
@@ -53,7 +54,8 @@ struct channels {
 	uint32_t table_cap;
 	uint32_t count;
 	uint32_t gone; /* channels dropped since the interest filter was made */
-	uint32_t round_first, round_last; /* channels with news, in the order in which they are served */
+	uint32_t round_first,
+	    round_last; /* channels with news, in the order in which they are served */
 	uint64_t wave_bytes;
 };
 
@@ -73,7 +75,8 @@ struct channel *channel_at(struct worker *w, uint32_t index);
 struct channel *channel_make(struct worker *w, struct slice name);
 
 /* Adds a member; its place goes to *member. False: no memory. */
-bool channel_join(struct worker *w, struct channel *c, uint32_t slot, uint8_t dialect, uint32_t *member);
+bool channel_join(
+    struct worker *w, struct channel *c, uint32_t slot, uint8_t dialect, uint32_t *member);
 
 /* Takes a member out and drops the channel when it was the last. */
 void channel_leave(struct worker *w, struct channel *c, uint32_t member, uint8_t dialect);

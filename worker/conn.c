@@ -51,7 +51,8 @@ size_t
 conn_name(const struct worker *w, uint32_t slot, char *name)
 {
 	char text[CONN_NAME_BYTES + 16];
-	const int len = snprintf(text, sizeof text, "%u-%08x%08x", w->ordinal, w->slots.table[slot].generation, slot);
+	const int len = snprintf(
+	    text, sizeof text, "%u-%08x%08x", w->ordinal, w->slots.table[slot].generation, slot);
 
 	memcpy(name, text, (size_t)len);
 	return (size_t)len;
@@ -63,11 +64,13 @@ conn_name(const struct worker *w, uint32_t slot, char *name)
 
 static const uint16_t edges[CONN_STATES] = {
     [CONN_FREE] = TO(CONN_HEAD),
-    [CONN_HEAD] = TO(CONN_BODY) | TO(CONN_CATCHUP) | TO(CONN_LIVE) | TO(CONN_LINGER) | TO(CONN_CLOSED),
+    [CONN_HEAD] =
+	TO(CONN_BODY) | TO(CONN_CATCHUP) | TO(CONN_LIVE) | TO(CONN_LINGER) | TO(CONN_CLOSED),
     [CONN_BODY] = TO(CONN_ANSWER) | TO(CONN_HEAD) | TO(CONN_LINGER) | TO(CONN_CLOSED),
     [CONN_ANSWER] = TO(CONN_HEAD) | TO(CONN_LINGER) | TO(CONN_CLOSED),
     [CONN_HELD] = TO(CONN_CATCHUP) | TO(CONN_HEAD) | TO(CONN_LINGER) | TO(CONN_CLOSED),
-    [CONN_CATCHUP] = TO(CONN_HELD) | TO(CONN_HEAD) | TO(CONN_LIVE) | TO(CONN_LINGER) | TO(CONN_CLOSED),
+    [CONN_CATCHUP] =
+	TO(CONN_HELD) | TO(CONN_HEAD) | TO(CONN_LIVE) | TO(CONN_LINGER) | TO(CONN_CLOSED),
     [CONN_LIVE] = TO(CONN_CATCHUP) | TO(CONN_LINGER) | TO(CONN_CLOSED),
     [CONN_LINGER] = TO(CONN_CLOSED),
     [CONN_CLOSED] = TO(CONN_FREE),
@@ -240,8 +243,8 @@ conn_reads(struct worker *w, uint32_t slot)
 		return false;
 	if (s->state == CONN_HEAD || s->state == CONN_BODY)
 		return deliver_pending(w, s) == 0;
-	return conn_is_websocket(s) && (s->state == CONN_LIVE || s->state == CONN_CATCHUP) && s->offset == 0 &&
-	    deliver_pending(w, s) == 0;
+	return conn_is_websocket(s) && (s->state == CONN_LIVE || s->state == CONN_CATCHUP) &&
+	       s->offset == 0 && deliver_pending(w, s) == 0;
 }
 
 void
@@ -256,13 +259,15 @@ conn_arm(struct worker *w, uint32_t slot)
 	if (deaf || ((s->flags & CONN_INPUT_WAITS) != 0 && s->state != CONN_LINGER)) {
 		if ((s->flags & CONN_ARMED_HANGUP) != 0 || (s->flags & CONN_HALF_CLOSED) != 0)
 			return;
-		io_poll(&w->io, s->descriptor, POLLRDHUP, IO_TOKEN(TOKEN_HANGUP, s->generation, slot));
+		io_poll(
+		    &w->io, s->descriptor, POLLRDHUP, IO_TOKEN(TOKEN_HANGUP, s->generation, slot));
 		s->flags |= CONN_ARMED_HANGUP;
 		return;
 	}
 	if ((s->flags & CONN_ARMED_INPUT) != 0)
 		return;
-	io_poll(&w->io, s->descriptor, POLLIN | POLLRDHUP, IO_TOKEN(TOKEN_INPUT, s->generation, slot));
+	io_poll(
+	    &w->io, s->descriptor, POLLIN | POLLRDHUP, IO_TOKEN(TOKEN_INPUT, s->generation, slot));
 	s->flags |= CONN_ARMED_INPUT;
 }
 
@@ -296,7 +301,7 @@ conn_output(struct worker *w, uint32_t slot, int32_t events)
 {
 	struct slot *s = worker_slot(w, slot);
 
-	s->flags &= (uint16_t)~(CONN_ARMED_OUTPUT | CONN_BLOCKED);
+	s->flags &= (uint16_t) ~(CONN_ARMED_OUTPUT | CONN_BLOCKED);
 	if (s->state == CONN_CLOSED)
 		return;
 	if (events < 0 || (events & (POLLERR | POLLHUP)) != 0) {
@@ -389,7 +394,7 @@ conn_rescan(struct worker *w)
 		if (s->state == CONN_FREE || s->state == CONN_CLOSED)
 			continue;
 		/* A second poll beside one that is still parked does no harm: both fire, the later finds nothing to do. */
-		s->flags &= (uint16_t)~(CONN_ARMED_INPUT | CONN_ARMED_HANGUP);
+		s->flags &= (uint16_t) ~(CONN_ARMED_INPUT | CONN_ARMED_HANGUP);
 		conn_arm(w, slot);
 		if ((s->flags & CONN_BLOCKED) != 0) {
 			s->flags &= (uint16_t)~CONN_ARMED_OUTPUT;
@@ -407,8 +412,8 @@ output_moves(struct worker *w, uint32_t slot)
 	const struct slot *s = worker_slot(w, slot);
 	const uint32_t quiet_ms = (uint32_t)timer_since(w, s->last_out) * TIMER_TICK_MS;
 
-	if ((s->state != CONN_HEAD && (s->flags & CONN_CLOSE_AFTER) == 0) || deliver_pending(w, s) == 0 ||
-	    quiet_ms >= STUCK_MS)
+	if ((s->state != CONN_HEAD && (s->flags & CONN_CLOSE_AFTER) == 0) ||
+	    deliver_pending(w, s) == 0 || quiet_ms >= STUCK_MS)
 		return false;
 	timer_set(w, slot, STUCK_MS - quiet_ms);
 	return true;
@@ -444,7 +449,8 @@ conn_due(struct worker *w, uint32_t slot)
 		conn_close(w, slot, BOARD_CLOSED_DONE);
 		return;
 	case CONN_ANSWER:
-		s->flags &= (uint16_t)~CONN_KEEP_ALIVE; /* an answer that comes after all must not meet the next request */
+		s->flags &=
+		    (uint16_t)~CONN_KEEP_ALIVE; /* an answer that comes after all must not meet the next request */
 		session_refuse(w, slot, ERROR_OVERLOADED, "the publish was not answered in time");
 		return;
 	case CONN_FREE:
@@ -528,7 +534,8 @@ conn_subscribe(struct worker *w, uint32_t slot, struct slice name, const struct 
 	if (!extra_subs_open(w, s) || (c = channel_make(w, name)) == NULL)
 		return CONN_NO_MEMORY;
 	sub = extra_sub_add(w, s);
-	if (sub == NULL || !place_sub(w, sub, after) || !channel_join(w, c, slot, s->dialect, &sub->member)) {
+	if (sub == NULL || !place_sub(w, sub, after) ||
+	    !channel_join(w, c, slot, s->dialect, &sub->member)) {
 		if (sub != NULL)
 			extra_sub_remove(w, s, sub);
 		channel_drop_if_empty(w, c);

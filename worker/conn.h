@@ -73,7 +73,8 @@ enum conn_refusal { CONN_SUBSCRIBED, CONN_ALREADY, CONN_FORBIDDEN, CONN_TOO_MANY
 void conn_decide_now(struct worker *w, struct cursor *after);
 
 /* Subscribes, from the cursor on, which is decided. The connection must then go through replay_start. */
-enum conn_refusal conn_subscribe(struct worker *w, uint32_t slot, struct slice channel, const struct cursor *after);
+enum conn_refusal conn_subscribe(
+    struct worker *w, uint32_t slot, struct slice channel, const struct cursor *after);
 
 /* False: it was not subscribed. */
 bool conn_unsubscribe(struct worker *w, uint32_t slot, struct slice channel);

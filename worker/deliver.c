@@ -12,8 +12,10 @@
 #include "worker/session.h"
 #include "worker/worker.h"
 
-#define TAIL_BYTES_MAX (LIMIT_POLL_BYTES * 8) /* one connection's: the largest answer, escaped, and control objects behind it */
-#define TAILS_BYTES_MAX LIMIT_MIB(256)         /* all of them */
+#define TAIL_BYTES_MAX      \
+	(LIMIT_POLL_BYTES * \
+	    8) /* one connection's: the largest answer, escaped, and control objects behind it */
+#define TAILS_BYTES_MAX LIMIT_MIB(256) /* all of them */
 
 /* ---- the ready queue -------------------------------------------------------------------------- */
 
@@ -43,13 +45,15 @@ deliver_ready(struct worker *w, uint32_t slot)
 	struct deliver *d = &w->deliver;
 	struct slot *s = worker_slot(w, slot);
 
-	if ((s->flags & (CONN_READY | CONN_BLOCKED)) != 0 || s->state == CONN_CLOSED || s->state == CONN_FREE)
+	if ((s->flags & (CONN_READY | CONN_BLOCKED)) != 0 || s->state == CONN_CLOSED ||
+	    s->state == CONN_FREE)
 		return;
 	if (!ready_grow(d)) {
 		conn_close(w, slot, BOARD_SHED_MEMORY);
 		return;
 	}
-	d->ready[(d->ready_first + d->ready_count++) % d->ready_cap] = (uint64_t)s->generation << 32 | slot;
+	d->ready[(d->ready_first + d->ready_count++) % d->ready_cap] =
+	    (uint64_t)s->generation << 32 | slot;
 	s->flags |= CONN_READY;
 }
 
@@ -61,7 +65,8 @@ ready_take(struct worker *w)
 
 	while (d->ready_count != 0) {
 		const uint64_t name = d->ready[d->ready_first];
-		struct slot *s = slots_get_generation(&w->slots, (uint32_t)name, (uint32_t)(name >> 32));
+		struct slot *s =
+		    slots_get_generation(&w->slots, (uint32_t)name, (uint32_t)(name >> 32));
 
 		d->ready_first = (d->ready_first + 1) % d->ready_cap;
 		d->ready_count--;
@@ -90,12 +95,14 @@ deliver_say(struct worker *w, uint32_t slot, struct slice bytes)
 	struct extra *x;
 
 	if ((s->flags & CONN_IN_FLIGHT) != 0)
-		deliver_flush(w); /* the queued send may be of this very tail, which must not move */
+		deliver_flush(
+		    w); /* the queued send may be of this very tail, which must not move */
 	if (s->state == CONN_CLOSED)
 		return false;
 	x = extra_need(w, s);
 	if (x == NULL || x->tail.len + bytes.len > TAIL_BYTES_MAX ||
-	    w->extras.tail_bytes + bytes.len > TAILS_BYTES_MAX || !buffer_add(&x->tail, bytes.bytes, bytes.len)) {
+	    w->extras.tail_bytes + bytes.len > TAILS_BYTES_MAX ||
+	    !buffer_add(&x->tail, bytes.bytes, bytes.len)) {
 		board_add(&w->board, BOARD_SHED_TAILS, 1);
 		conn_close(w, slot, BOARD_CLOSED_SLOW);
 		return false;
@@ -172,8 +179,8 @@ queue_runs(struct worker *w, struct flight *f, int descriptor)
 }
 
 void
-deliver_frames(struct worker *w, uint32_t slot, const struct run *runs, uint32_t count, uint32_t skip,
-    uint64_t cursor)
+deliver_frames(struct worker *w, uint32_t slot, const struct run *runs, uint32_t count,
+    uint32_t skip, uint64_t cursor)
 {
 	struct deliver *d = &w->deliver;
 	struct slot *s = worker_slot(w, slot);
@@ -279,7 +286,8 @@ flight_failed(struct worker *w, struct flight *f, int32_t result)
 	if (s->state == CONN_CLOSED)
 		return;
 	if (outcome == IO_GONE || outcome == IO_REFUSED || outcome == IO_CANCELLED) {
-		conn_close(w, f->slot, outcome == IO_GONE ? BOARD_CLOSED_CLIENT : BOARD_CLOSED_ERROR);
+		conn_close(
+		    w, f->slot, outcome == IO_GONE ? BOARD_CLOSED_CLIENT : BOARD_CLOSED_ERROR);
 		return;
 	}
 	board_add(&w->board, BOARD_SHORT_SENDS, 1);
@@ -393,7 +401,8 @@ deliver_flush(struct worker *w)
 	while ((n = io_reap(&w->io, events, sizeof events / sizeof events[0])) != 0)
 		for (size_t i = 0; i < n; i++) {
 			if (io_token_kind(events[i].token) == TOKEN_SEND)
-				flight_failed(w, &d->flights[io_token_index(events[i].token)], events[i].result);
+				flight_failed(w, &d->flights[io_token_index(events[i].token)],
+				    events[i].result);
 			else
 				stash(w, &events[i]);
 		}
@@ -425,7 +434,8 @@ serve(struct worker *w, uint32_t slot)
 	if (x != NULL && x->tail.len != 0 && s->offset == 0)
 		deliver_tail(w, slot);
 	/* What a client says is not put off until it has caught up: it may never. */
-	else if (s->state == CONN_CATCHUP && ((s->flags & CONN_INPUT_WAITS) == 0 || !conn_reads(w, slot)))
+	else if (s->state == CONN_CATCHUP &&
+		 ((s->flags & CONN_INPUT_WAITS) == 0 || !conn_reads(w, slot)))
 		replay_serve(w, slot);
 	else
 		session_resume(w, slot);

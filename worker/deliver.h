@@ -61,8 +61,8 @@ bool deliver_say(struct worker *w, uint32_t slot, struct slice bytes);
  * Queues frames; a live connection's cursor goes to `cursor` afterwards (what all its channels were searched up to). `skip`
  * bytes of the first frame are left out. Flushes by itself when the batch is full.
  */
-void deliver_frames(struct worker *w, uint32_t slot, const struct run *runs, uint32_t count, uint32_t skip,
-    uint64_t cursor);
+void deliver_frames(struct worker *w, uint32_t slot, const struct run *runs, uint32_t count,
+    uint32_t skip, uint64_t cursor);
 
 /* Queues a beat, whose bytes live until the next flush; dropped when the socket is full. */
 void deliver_beat(struct worker *w, uint32_t slot, struct slice bytes);

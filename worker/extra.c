@@ -105,8 +105,8 @@ extra_trim(struct worker *w, struct slot *s)
 {
 	struct extra *x = extra_of(w, s);
 
-	if (x != NULL && x->tail.len == 0 && x->input.len == 0 && x->sub_count == 0 && x->request == NULL &&
-	    x->ws == NULL)
+	if (x != NULL && x->tail.len == 0 && x->input.len == 0 && x->sub_count == 0 &&
+	    x->request == NULL && x->ws == NULL)
 		extra_drop(w, s);
 }
 

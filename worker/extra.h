@@ -24,25 +24,28 @@ enum sub_phase {
 };
 
 struct sub {
-	uint64_t since;  /* the subscription begins behind this id; what lies before is no business of it */
-	uint64_t cursor; /* everything of this channel up to here was delivered; while catching up */
+	/* the subscription begins behind this id; what lies before is no business of it */
+	uint64_t since;
+	/* everything of this channel up to here was delivered; while catching up */
+	uint64_t cursor;
 	uint64_t position, id; /* hint: the last record delivered; 0: none */
 	uint64_t next_position, next_id;
-	uint64_t gap_after, gap_at; /* the last gap, (after, at]: nothing in it was delivered. Still to be told when gap */
+	/* the last gap, (after, at]: nothing in it was delivered. Still to be told when gap */
+	uint64_t gap_after, gap_at;
 	struct ring_seek *seek;
 	uint32_t channel;
 	uint32_t member;
 	uint32_t last; /* CURSOR_LAST: how many; 0: the cursor counts */
 	uint8_t phase; /* enum sub_phase */
 	bool gap;
-	bool told;     /* a gap of this subscription was told (lag "latest" tells one once) */
+	bool told; /* a gap of this subscription was told (lag "latest" tells one once) */
 };
 
 /* The request in hand: a poll that is being answered or held, or a publish. */
 struct request {
-	uint32_t limit;      /* poll: events */
-	uint32_t wait_ms;    /* poll: how long it may be held; 0: answer at once */
-	bool now;            /* poll: without `after`: answers with the cursor */
+	uint32_t limit;   /* poll: events */
+	uint32_t wait_ms; /* poll: how long it may be held; 0: answer at once */
+	bool now;         /* poll: without `after`: answers with the cursor */
 	bool head_only;
 	bool vary;
 	bool credentials;
@@ -67,12 +70,14 @@ struct ws_partial {
 };
 
 struct extra {
-	struct buffer tail;  /* bytes to be sent before anything else */
-	uint32_t tail_off;   /* how many of them are sent */
-	uint64_t cut_id;     /* the event whose frame is half sent; when slot.offset is not 0 */
-	struct buffer input; /* what was read and could not be used yet: part of a head, a body, a message */
+	struct buffer tail; /* bytes to be sent before anything else */
+	uint32_t tail_off;  /* how many of them are sent */
+	uint64_t cut_id;    /* the event whose frame is half sent; when slot.offset is not 0 */
+	/* what was read and could not be used yet: part of a head, a body, a message */
+	struct buffer input;
 	uint32_t input_seen; /* of a head that was not whole: how much of it was looked at */
-	struct sub *subs;    /* when sub_count is not 0 they are all of the connection's subscriptions */
+	/* when sub_count is not 0 they are all of the connection's subscriptions */
+	struct sub *subs;
 	uint32_t sub_count, sub_cap;
 	struct request *request;
 	struct ws_partial *ws;

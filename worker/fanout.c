@@ -10,7 +10,7 @@
 #include "worker/serve_poll.h"
 #include "worker/worker.h"
 
-#define VISIT_SENDS 64 /* a channel's share before the next one's turn */
+#define VISIT_SENDS 64    /* a channel's share before the next one's turn */
 #define VISIT_MEMBERS 512 /* and members looked at, sent to or not */
 #define RUN_VISITS 256    /* channels visited in one run, however little each has to send */
 
@@ -139,7 +139,8 @@ fanout_settle(struct worker *w, uint32_t slot)
 	uint64_t settled = w->read_id;
 
 	for (uint32_t i = 0; i < count; i++)
-		settled = least(settled, settled_in(channel_at(w, conn_channel(w, s, i)), s, w->read_id));
+		settled =
+		    least(settled, settled_in(channel_at(w, conn_channel(w, s, i)), s, w->read_id));
 	if (s->cursor < settled)
 		s->cursor = settled;
 }
@@ -195,7 +196,8 @@ merge(struct run *from, uint32_t from_count, struct run *to, uint32_t *to_count)
 		const uint64_t id = from[i].wave->frames[from[i].first].id;
 
 		if (id != last) {
-			if (out != NULL && out->wave == from[i].wave && out->first + out->count == from[i].first) {
+			if (out != NULL && out->wave == from[i].wave &&
+			    out->first + out->count == from[i].first) {
 				out->count++;
 			} else {
 				if (*to_count == LIMIT_IO_VECTORS)
@@ -304,7 +306,9 @@ visit(struct worker *w, struct channel *c, uint32_t slot)
 static bool
 pass_end(struct worker *w, struct channel *c)
 {
-	bool more = c->cut_to != c->pass_cut; /* cut while the pass was under way: those visited before do not know */
+	bool more =
+	    c->cut_to !=
+	    c->pass_cut; /* cut while the pass was under way: those visited before do not know */
 
 	deliver_flush(w); /* no send may refer to what is dropped now */
 	if (!more)

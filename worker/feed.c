@@ -9,8 +9,8 @@
 #include "worker/log.h"
 #include "worker/worker.h"
 
-#define FEED_RECORDS 2048        /* a turn */
-#define FEED_BYTES (4u << 20)    /* copied a turn */
+#define FEED_RECORDS 2048     /* a turn */
+#define FEED_BYTES (4u << 20) /* copied a turn */
 
 bool
 feed_start(struct worker *w)
@@ -27,7 +27,8 @@ feed_start(struct worker *w)
 static void
 feed_corrupt(struct worker *w)
 {
-	log_line(LOG_ERR, "the ring contradicts itself: leaving position=%llu", (unsigned long long)w->read_position);
+	log_line(LOG_ERR, "the ring contradicts itself: leaving position=%llu",
+	    (unsigned long long)w->read_position);
 	w->quit = true;
 	w->exit_code = 1;
 }
@@ -41,7 +42,9 @@ feed_lapped(struct worker *w)
 	if (!feed_start(w))
 		return; /* found lapped again in the next turn */
 	board_add(&w->board, BOARD_LAPPED, 1);
-	log_line(LOG_WARNING, "the ring was overwritten before it was read: clients are told of the gap read_id=%llu", (unsigned long long)before);
+	log_line(LOG_WARNING,
+	    "the ring was overwritten before it was read: clients are told of the gap read_id=%llu",
+	    (unsigned long long)before);
 	for (uint32_t i = 1; i < w->channels.index_count; i++)
 		if (w->channels.by_index[i] != NULL)
 			fanout_cut(w, w->channels.by_index[i], before, w->read_id);
@@ -79,7 +82,8 @@ wave_of(struct channel *c, uint8_t dialect)
 
 /* One channel's share of a record. `before` is the id read before it. */
 static void
-render(struct worker *w, struct channel *c, const struct record *record, uint32_t order, uint64_t before)
+render(struct worker *w, struct channel *c, const struct record *record, uint32_t order,
+    uint64_t before)
 {
 	const struct frame frame = {.id = record->id, .position = record->position, .order = order};
 	struct event event;
@@ -109,7 +113,8 @@ copy(struct worker *w, struct record *record)
 	while (result == RING_NEED) {
 		if (!buffer_reserve(&w->record, record->length))
 			return RING_NO_MEMORY;
-		result = ring_read_copy(&w->ring, w->read_position, w->record.bytes, w->record.cap, record);
+		result = ring_read_copy(
+		    &w->ring, w->read_position, w->record.bytes, w->record.cap, record);
 	}
 	return result;
 }
@@ -143,8 +148,8 @@ feed_read(struct worker *w)
 
 	for (int i = 0; i < FEED_RECORDS && bytes < FEED_BYTES; i++) {
 		struct record record;
-		enum ring_result result =
-		    ring_read_peek(&w->ring, w->read_position, w->record.bytes, w->record.cap, &record);
+		enum ring_result result = ring_read_peek(
+		    &w->ring, w->read_position, w->record.bytes, w->record.cap, &record);
 
 		if (result == RING_OK && any_wanted(w, &record)) {
 			bytes += record.length;

@@ -23,9 +23,9 @@
 #include "worker/worker.h"
 
 #define PACKETS_A_TURN 16
-#define BEGIN_MS 10000          /* for the first two orders */
+#define BEGIN_MS 10000           /* for the first two orders */
 #define KEPT_BYTES LIMIT_MIB(16) /* of packets that wait for room */
-#define ORPHAN_MS 5000          /* the master is gone: so long a successor may adopt us */
+#define ORPHAN_MS 5000           /* the master is gone: so long a successor may adopt us */
 
 /* ---- out ------------------------------------------------------------------------------------------ */
 
@@ -106,7 +106,8 @@ intake_send_publish(struct worker *w, struct slice whole)
 		/* The first piece may be refused; afterwards the transfer must be finished, or the master would wait for ever. */
 		if (!intake_send(w, slice_of(o.bytes, o.len))) {
 			if (offset != 0) {
-				log_line(LOG_ERR, "out of memory in the middle of a publish: leaving");
+				log_line(
+				    LOG_ERR, "out of memory in the middle of a publish: leaving");
 				w->quit = true;
 				w->exit_code = 1;
 			}
@@ -170,7 +171,9 @@ take_connections(struct worker *w, struct slice packet, const int *fds, size_t f
 	struct order_connections m;
 
 	if (order_decode_connections(packet, &m) == -1 || m.count != fd_count) {
-		log_line(LOG_ERR, "an order of the master makes no sense type=connections descriptors=%zu", fd_count);
+		log_line(LOG_ERR,
+		    "an order of the master makes no sense type=connections descriptors=%zu",
+		    fd_count);
 		for (size_t i = 0; i < fd_count; i++)
 			close(fds[i]);
 		return;
@@ -187,7 +190,8 @@ static void
 take_settings(struct worker *w, struct slice packet)
 {
 	if (!settings_set(&w->settings, packet)) {
-		log_line(LOG_ERR, "an order of the master makes no sense: keeping the old settings type=settings");
+		log_line(LOG_ERR,
+		    "an order of the master makes no sense: keeping the old settings type=settings");
 		return;
 	}
 	channel_refresh_rules(w);
@@ -231,9 +235,10 @@ end_subscription(struct worker *w, uint32_t slot, struct slice name)
 	struct slot *s = worker_slot(w, slot);
 
 	if (s->state == CONN_HELD) {
-		serve_poll_release(w, slot); /* with what there is, and the gap; it comes again by itself */
+		serve_poll_release(
+		    w, slot); /* with what there is, and the gap; it comes again by itself */
 	} else if (conn_is_poll(s)) {
-		return; /* its answer is on the way */
+		return;              /* its answer is on the way */
 	} else if (s->offset != 0) { /* half a frame cannot be taken back */
 		conn_close(w, slot, BOARD_CLOSED_ADMIN);
 	} else if (conn_is_sse(s)) {
@@ -312,7 +317,8 @@ take(struct worker *w, struct slice packet, const int *fds, size_t fd_count)
 		take_query(w, packet);
 		break;
 	default: /* not an enum: whatever a newer or broken master may say */
-		log_line(LOG_ERR, "an order of the master makes no sense type=%d bytes=%zu", order_type_of(packet), packet.len);
+		log_line(LOG_ERR, "an order of the master makes no sense type=%d bytes=%zu",
+		    order_type_of(packet), packet.len);
 		break;
 	}
 	for (size_t i = 0; i < fd_count; i++)
@@ -338,8 +344,8 @@ intake_read(struct worker *w)
 	for (int i = 0; i < PACKETS_A_TURN && w->control_fd != -1; i++) {
 		int fds[LIMIT_HANDOFF_BATCH];
 		struct io_received received;
-		const ssize_t n = io_recv_fds(&w->io, w->control_fd, w->control_bytes.bytes, w->control_bytes.cap, fds,
-		    LIMIT_HANDOFF_BATCH, &received);
+		const ssize_t n = io_recv_fds(&w->io, w->control_fd, w->control_bytes.bytes,
+		    w->control_bytes.cap, fds, LIMIT_HANDOFF_BATCH, &received);
 
 		if (n == -EAGAIN)
 			return false;
@@ -349,7 +355,8 @@ intake_read(struct worker *w)
 		}
 		if (received.fds_lost || received.cut) {
 			/* The master still has them: they stay unacknowledged, and dying hands them to another. */
-			log_line(LOG_ERR, "connections were lost on the way: leaving; raise the descriptor limit (LimitNOFILE)");
+			log_line(LOG_ERR,
+			    "connections were lost on the way: leaving; raise the descriptor limit (LimitNOFILE)");
 			w->quit = true;
 			w->exit_code = 1;
 			return false;
@@ -370,7 +377,8 @@ await(struct worker *w, int *fds, size_t fds_max, struct io_received *received)
 
 	if (poll(&poll_fd, 1, BEGIN_MS) != 1)
 		return -1;
-	n = io_recv_fds(&w->io, w->control_fd, w->control_bytes.bytes, w->control_bytes.cap, fds, fds_max, received);
+	n = io_recv_fds(&w->io, w->control_fd, w->control_bytes.bytes, w->control_bytes.cap, fds,
+	    fds_max, received);
 	return n > 0 && !received->fds_lost && !received->cut ? n : -1;
 }
 
@@ -384,20 +392,22 @@ attach(struct worker *w, const int *fds, const struct order_start *m)
 	if (error == SEGMENT_OK)
 		error = slots_attach(&w->slots, fds[ORDER_FD_SLOTS], true);
 	if (error != SEGMENT_OK) {
-		log_line(LOG_ERR, "cannot start reason=\"shared memory: %s\"", segment_error_text(error));
+		log_line(LOG_ERR, "cannot start reason=\"shared memory: %s\"",
+		    segment_error_text(error));
 		return false;
 	}
 	w->doorbell_fd = fds[ORDER_FD_DOORBELL];
 	w->ordinal = m->ordinal;
 	w->slot_max = m->max_connections;
-	w->births_s = mmap(NULL, ((size_t)w->slots.head->max + 1) * sizeof *w->births_s, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	w->sinces = mmap(NULL, ((size_t)w->slots.head->max + 1) * sizeof *w->sinces, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	w->closed = mmap(NULL, ((size_t)w->slots.head->max + 1) * sizeof *w->closed, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	w->births_s = mmap(NULL, ((size_t)w->slots.head->max + 1) * sizeof *w->births_s,
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	w->sinces = mmap(NULL, ((size_t)w->slots.head->max + 1) * sizeof *w->sinces,
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	w->closed = mmap(NULL, ((size_t)w->slots.head->max + 1) * sizeof *w->closed,
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	w->closed_hashes = calloc(ORDER_CLOSED_MAX, sizeof *w->closed_hashes);
-	return w->births_s != MAP_FAILED && w->sinces != MAP_FAILED && w->closed != MAP_FAILED && w->closed_hashes != NULL;
+	return w->births_s != MAP_FAILED && w->sinces != MAP_FAILED && w->closed != MAP_FAILED &&
+	       w->closed_hashes != NULL;
 }
 
 bool
@@ -413,7 +423,8 @@ intake_begin(struct worker *w)
 	n = await(w, fds, ORDER_FD_COUNT, &received);
 	if (n == -1 || received.fds_count != ORDER_FD_COUNT ||
 	    order_decode_start(slice_of(w->control_bytes.bytes, (size_t)n), &start) == -1) {
-		log_line(LOG_ERR, "cannot start reason=\"no order to start: is this ringcastd's own worker program?\"");
+		log_line(LOG_ERR,
+		    "cannot start reason=\"no order to start: is this ringcastd's own worker program?\"");
 		return false;
 	}
 	if (!attach(w, fds, &start))

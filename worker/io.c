@@ -231,7 +231,7 @@ clock_read(clockid_t clock, uint64_t per_second)
 	assert(result == 0);
 	(void)result;
 	return (uint64_t)now.tv_sec * per_second +
-	    (uint64_t)now.tv_nsec / (UINT64_C(1000000000) / per_second);
+	       (uint64_t)now.tv_nsec / (UINT64_C(1000000000) / per_second);
 }
 
 uint64_t

@@ -48,9 +48,9 @@
  * Kinds are the caller's.
  */
 #define IO_GENERATION_MASK UINT32_C(0xffffff)
-#define IO_TOKEN(kind, generation, index) \
-	((uint64_t)(uint8_t)(kind) << 56 | \
-	    (uint64_t)((uint32_t)(generation) & IO_GENERATION_MASK) << 32 | \
+#define IO_TOKEN(kind, generation, index)                                 \
+	((uint64_t)(uint8_t)(kind) << 56 |                                \
+	    (uint64_t)((uint32_t)(generation)&IO_GENERATION_MASK) << 32 | \
 	    (uint64_t)(uint32_t)(index))
 
 static inline uint8_t
@@ -212,8 +212,8 @@ ssize_t io_recv(int fd, void *bytes, size_t size);
 /* What came with a message of the control socket besides its bytes. */
 struct io_received {
 	size_t fds_count; /* descriptors in fds[], ours to close; all are close-on-exec */
-	bool fds_lost;    /* some were lost (descriptor limit, or > fds_max): all others are closed */
-	bool cut;         /* the message was longer than `size`: its end is lost (not on SOCK_STREAM) */
+	bool fds_lost; /* some were lost (descriptor limit, or > fds_max): all others are closed */
+	bool cut; /* the message was longer than `size`: its end is lost (not on SOCK_STREAM) */
 };
 
 /*

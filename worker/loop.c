@@ -22,7 +22,7 @@
 #define SERVES_A_TURN 256
 #define TIMERS_A_TURN 512
 #define DRAINS_A_TURN 256
-#define START_TRIES 1000 /* a millisecond each */
+#define START_TRIES 1000         /* a millisecond each */
 #define RECORD_BYTES (64u << 10) /* to begin with; an event may need more */
 
 uint32_t
@@ -32,7 +32,8 @@ worker_random(struct worker *w, uint32_t below)
 	w->random ^= w->random >> 12;
 	w->random ^= w->random << 25;
 	w->random ^= w->random >> 27;
-	return below == 0 ? 0 : (uint32_t)((w->random * UINT64_C(0x2545f4914f6cdd1d)) >> 32) % below;
+	return below == 0 ? 0
+			  : (uint32_t)((w->random * UINT64_C(0x2545f4914f6cdd1d)) >> 32) % below;
 }
 
 static void
@@ -225,14 +226,16 @@ loop_turn(struct worker *w)
 	mind_orphanage(w);
 	post(w);
 	return more || w->deliver.ready_count != 0 || w->deliver.stash_count != 0 || w->rescan ||
-	    w->channels.round_first != CHANNEL_NONE;
+	       w->channels.round_first != CHANNEL_NONE;
 }
 
 bool
 loop_start(struct worker *w)
 {
-	if (!buffer_reserve(&w->record, RECORD_BYTES) || !buffer_reserve(&w->input, 2 * RECORD_BYTES) ||
-	    !buffer_reserve(&w->render, RECORD_BYTES) || !buffer_reserve(&w->scratch, RECORD_BYTES)) {
+	if (!buffer_reserve(&w->record, RECORD_BYTES) ||
+	    !buffer_reserve(&w->input, 2 * RECORD_BYTES) ||
+	    !buffer_reserve(&w->render, RECORD_BYTES) ||
+	    !buffer_reserve(&w->scratch, RECORD_BYTES)) {
 		log_line(LOG_ERR, "cannot start reason=\"out of memory\"");
 		return false;
 	}
@@ -242,7 +245,8 @@ loop_start(struct worker *w)
 	/* A writer that died in the middle leaves it to its successor; then we are started again. */
 	for (int tries = 0; !feed_start(w); tries++) {
 		if (tries == START_TRIES) {
-			log_line(LOG_ERR, "cannot start reason=\"the ring's writer stands still in a commit\"");
+			log_line(LOG_ERR,
+			    "cannot start reason=\"the ring's writer stands still in a commit\"");
 			return false;
 		}
 		usleep(1000);

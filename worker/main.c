@@ -51,7 +51,8 @@ open_kernel(struct worker *w)
 	const struct io_options options = {0};
 	char report[PROBE_REPORT_BYTES];
 
-	if (probe_io_uring(report, sizeof report) != 0 || io_open(&w->io, &options, report, sizeof report) != 0) {
+	if (probe_io_uring(report, sizeof report) != 0 ||
+	    io_open(&w->io, &options, report, sizeof report) != 0) {
 		log_line(LOG_ERR, "cannot start reason=\"%s\"", report);
 		return false;
 	}

@@ -155,7 +155,8 @@ probe_io_uring(char *report, size_t report_size)
 		return result;
 	result = prepare(&p);
 	if (result < 0) {
-		snprintf(report, report_size, "io_uring cannot be tried out: %s", strerror(-result));
+		snprintf(
+		    report, report_size, "io_uring cannot be tried out: %s", strerror(-result));
 		goto done;
 	}
 	for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {

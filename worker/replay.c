@@ -17,18 +17,21 @@
 #include "worker/session.h"
 #include "worker/worker.h"
 
-#define RUN_BYTES (64u << 10) /* a quantum: what a socket takes before its NOTSENT_LOWAT says stop */
+#define RUN_BYTES \
+	(64u << 10) /* a quantum: what a socket takes before its NOTSENT_LOWAT says stop */
 #define RUN_EVENTS 1024
-#define RUN_BYTES_KEPT (256u << 10) /* by a run between two uses; the answers of polls may be larger */
+#define RUN_BYTES_KEPT \
+	(256u << 10)          /* by a run between two uses; the answers of polls may be larger */
 #define POLL_ROUND_BYTES 2048 /* of an answer, around its events and between them */
-#define SEEK_BUDGET 2048 /* records a step */
-#define ANCHOR_BUDGET 256 /* records at once, when the last N are asked for */
+#define SEEK_BUDGET 2048      /* records a step */
+#define ANCHOR_BUDGET 256     /* records at once, when the last N are asked for */
 
 /* The ring contradicts itself: nothing of it may be sent any more. */
 static void
 ring_is_corrupt(struct worker *w, uint64_t position)
 {
-	log_line(LOG_ERR, "the ring contradicts itself: leaving position=%llu", (unsigned long long)position);
+	log_line(LOG_ERR, "the ring contradicts itself: leaving position=%llu",
+	    (unsigned long long)position);
 	w->quit = true;
 	w->exit_code = 1;
 }
@@ -88,7 +91,8 @@ replay_anchor(struct worker *w, struct sub *sub)
 
 	if (!seek_open(w, sub))
 		return false;
-	result = ring_seek_step(sub->seek, sub->last < ANCHOR_BUDGET ? sub->last + 1 : ANCHOR_BUDGET);
+	result =
+	    ring_seek_step(sub->seek, sub->last < ANCHOR_BUDGET ? sub->last + 1 : ANCHOR_BUDGET);
 	if (result == RING_CORRUPT)
 		ring_is_corrupt(w, sub->seek->here);
 	if (result != RING_MORE)
@@ -102,8 +106,8 @@ step_on(struct worker *w, struct sub *sub)
 {
 	const struct channel *c = channel_at(w, sub->channel);
 
-	switch (ring_seek_next(&w->ring, c->name, c->name_len, c->hash, sub->position, sub->id, &sub->next_position,
-	    &sub->next_id)) {
+	switch (ring_seek_next(&w->ring, c->name, c->name_len, c->hash, sub->position, sub->id,
+	    &sub->next_position, &sub->next_id)) {
 	case RING_OK:
 		sub->phase = SUB_AT;
 		return;
@@ -182,7 +186,8 @@ next_sub(struct extra *x, uint64_t bound)
 	for (uint32_t i = 0; i < x->sub_count; i++) {
 		struct sub *sub = &x->subs[i];
 
-		if (sub->phase == SUB_AT && sub->next_id <= bound && (next == NULL || sub->next_id < next->next_id))
+		if (sub->phase == SUB_AT && sub->next_id <= bound &&
+		    (next == NULL || sub->next_id < next->next_id))
 			next = sub;
 	}
 	return next;
@@ -223,7 +228,8 @@ shown_as(struct worker *w, const struct slot *s, const struct record *record)
 		    channel_find(w, record->channels[i].hash, slice_of(name->bytes, name->len));
 		const struct sub *sub = c == NULL ? NULL : extra_sub(w, s, c->index);
 
-		if (sub == NULL || sub->since >= record->id || (sub->gap_after < record->id && record->id <= sub->gap_at))
+		if (sub == NULL || sub->since >= record->id ||
+		    (sub->gap_after < record->id && record->id <= sub->gap_at))
 			continue;
 		if (sub->cursor >= record->id)
 			return -1;
@@ -236,7 +242,8 @@ shown_as(struct worker *w, const struct slot *s, const struct record *record)
 static enum ring_result
 copy_record(struct worker *w, uint64_t position, struct record *record)
 {
-	enum ring_result result = ring_read_copy(&w->ring, position, w->record.bytes, w->record.cap, record);
+	enum ring_result result =
+	    ring_read_copy(&w->ring, position, w->record.bytes, w->record.cap, record);
 
 	while (result == RING_NEED) {
 		if (!buffer_reserve(&w->record, record->length))
@@ -291,17 +298,19 @@ add_event(struct worker *w, const struct slot *s, struct sub *sub, struct replay
 	if (shown == -1)
 		return true;
 	wave_event(&event, &record);
-	frame = (struct frame){.id = record.id, .position = record.position, .order = (uint32_t)shown};
+	frame =
+	    (struct frame){.id = record.id, .position = record.position, .order = (uint32_t)shown};
 	if (wave_add(w, &run->wave, s->dialect, &event,
-	        slice_of(record.channels[shown].name.bytes, record.channels[shown].name.len), &frame))
+		slice_of(record.channels[shown].name.bytes, record.channels[shown].name.len),
+		&frame))
 		return true;
 	run->starved = run->wave.count == 0; /* else the wave may be full */
 	return false;
 }
 
 static void
-build(struct worker *w, const struct slot *s, struct extra *x, struct replay_run *run, uint32_t limit, uint32_t bytes_max,
-    uint64_t bound)
+build(struct worker *w, const struct slot *s, struct extra *x, struct replay_run *run,
+    uint32_t limit, uint32_t bytes_max, uint64_t bound)
 {
 	struct sub *sub;
 
@@ -344,8 +353,8 @@ find_shared(struct worker *w, const struct slot *s, struct extra *x, uint32_t li
 	for (uint32_t i = 0; i < w->replay.used; i++) {
 		struct replay_run *run = &w->replay.runs[i];
 
-		if (run->shared && run->channel == channel && run->dialect == s->dialect && run->limit == limit &&
-		    run->from == sub->cursor && run->bound == bound) {
+		if (run->shared && run->channel == channel && run->dialect == s->dialect &&
+		    run->limit == limit && run->from == sub->cursor && run->bound == bound) {
 			sub->position = run->position;
 			sub->id = run->id;
 			sub->next_position = run->next_position;
@@ -358,8 +367,8 @@ find_shared(struct worker *w, const struct slot *s, struct extra *x, uint32_t li
 }
 
 static void
-share(struct worker *w, struct replay_run *run, const struct slot *s, const struct sub *sub, uint32_t limit,
-    uint64_t bound, uint64_t from)
+share(struct worker *w, struct replay_run *run, const struct slot *s, const struct sub *sub,
+    uint32_t limit, uint64_t bound, uint64_t from)
 {
 	run->from = from;
 	run->bound = bound;
@@ -375,7 +384,8 @@ share(struct worker *w, struct replay_run *run, const struct slot *s, const stru
 }
 
 static struct replay_run *
-run_for(struct worker *w, const struct slot *s, struct extra *x, uint32_t limit, uint32_t bytes_max, uint64_t bound)
+run_for(struct worker *w, const struct slot *s, struct extra *x, uint32_t limit, uint32_t bytes_max,
+    uint64_t bound)
 {
 	struct replay_run *run = can_share(s, x) ? find_shared(w, s, x, limit, bound) : NULL;
 	const uint64_t from = x->subs[0].cursor;
@@ -498,7 +508,8 @@ static void
 serve_poll(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 {
 	struct slot *s = worker_slot(w, slot);
-	struct replay_run *run = run_for(w, s, x, x->request->limit, LIMIT_POLL_BYTES - POLL_ROUND_BYTES, bound);
+	struct replay_run *run =
+	    run_for(w, s, x, x->request->limit, LIMIT_POLL_BYTES - POLL_ROUND_BYTES, bound);
 	uint64_t next;
 
 	if (w->quit)
@@ -512,7 +523,8 @@ serve_poll(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 		return;
 	}
 	next = run->reached;
-	if (run->wave.count == 0 && run->whole && x->request->wait_ms != 0 && !serve_poll_has_gap(x)) {
+	if (run->wave.count == 0 && run->whole && x->request->wait_ms != 0 &&
+	    !serve_poll_has_gap(x)) {
 		replay_commit(w, slot, next);
 		serve_poll_hold(w, slot, next);
 		return;

@@ -23,17 +23,17 @@ struct worker;
 struct replay_run {
 	struct wave wave;
 	/* what it was built for */
-	uint64_t from;  /* cursor */
-	uint64_t bound; /* nothing newer was looked at */
+	uint64_t from;    /* cursor */
+	uint64_t bound;   /* nothing newer was looked at */
 	uint64_t channel; /* its hash: an index may have gone to another channel meanwhile */
 	uint32_t limit;
 	uint8_t dialect;
 	bool shared; /* these are set: one channel, from the start of a frame */
 	/* what came of it */
-	bool whole;              /* nothing is left below the bound */
-	bool starved;            /* no memory for even the first event */
-	uint64_t reached;        /* everything up to here is in it */
-	uint64_t position, id;   /* the last record of the channel */
+	bool whole;                      /* nothing is left below the bound */
+	bool starved;                    /* no memory for even the first event */
+	uint64_t reached;                /* everything up to here is in it */
+	uint64_t position, id;           /* the last record of the channel */
 	uint64_t next_position, next_id; /* the one after, 0: none yet */
 };
 

@@ -46,7 +46,8 @@ name_wanted(const struct order_query *q, struct slice name)
 
 	if (q->channel.len != 0)
 		return slice_equal(name, q->channel);
-	if (name.len < q->prefix.len || (q->prefix.len != 0 && memcmp(name.bytes, q->prefix.bytes, q->prefix.len) != 0))
+	if (name.len < q->prefix.len ||
+	    (q->prefix.len != 0 && memcmp(name.bytes, q->prefix.bytes, q->prefix.len) != 0))
 		return false;
 	if (q->after.len == 0)
 		return true;
@@ -123,9 +124,11 @@ peer_of(const struct slot *s, char *text, size_t cap)
 	if (getpeername(s->descriptor, (struct sockaddr *)&peer, &len) == -1)
 		return SLICE_LITERAL("");
 	if (peer.ss_family == AF_INET)
-		address = address_of_ipv4((const uint8_t *)&((struct sockaddr_in *)&peer)->sin_addr);
+		address =
+		    address_of_ipv4((const uint8_t *)&((struct sockaddr_in *)&peer)->sin_addr);
 	else if (peer.ss_family == AF_INET6)
-		address = address_of_ipv6((const uint8_t *)&((struct sockaddr_in6 *)&peer)->sin6_addr);
+		address =
+		    address_of_ipv6((const uint8_t *)&((struct sockaddr_in6 *)&peer)->sin6_addr);
 	else
 		return SLICE_LITERAL("unix");
 	address_format(&o, &address);
@@ -181,7 +184,8 @@ report_connections(struct rows *rows)
 	const uint32_t end = rows->w->slots.head->touched;
 	uint32_t found = 0;
 
-	for (uint32_t slot = 1; slot < end && (rows->query->limit == 0 || found < rows->query->limit); slot++)
+	for (uint32_t slot = 1;
+	     slot < end && (rows->query->limit == 0 || found < rows->query->limit); slot++)
 		if (put_connection(rows, slot))
 			found++;
 }

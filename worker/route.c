@@ -151,7 +151,8 @@ read_query(struct worker *w, struct session_request *r)
 				continue;
 			n = query_decode(value, w->scratch.bytes + used, w->scratch.cap - used);
 			if (n < 0) {
-				fault(r, ERROR_BAD_REQUEST, "a parameter of the query has a '%' without two hexadecimal digits");
+				fault(r, ERROR_BAD_REQUEST,
+				    "a parameter of the query has a '%' without two hexadecimal digits");
 				break;
 			}
 			parameters[i].set(r, slice_of(w->scratch.bytes + used, (size_t)n));
@@ -182,7 +183,7 @@ read_request(struct worker *w, struct session_request *r, const struct http_requ
 	r->handshake = handshake;
 	r->websocket = handshake != NULL && ws_handshake_wanted(handshake);
 	r->sse = !r->websocket &&
-	    http_media_accepts(http->known[HTTP_ACCEPT], SLICE_LITERAL("text/event-stream"));
+		 http_media_accepts(http->known[HTTP_ACCEPT], SLICE_LITERAL("text/event-stream"));
 	r->limit = LIMIT_POLL_EVENTS_DEFAULT;
 	read_query(w, r);
 	if (r->websocket)
@@ -204,20 +205,24 @@ scheme_of(struct worker *w, const struct slot *s, const struct http_request *htt
 	struct address address;
 	const struct order_settings *settings = &w->settings.now;
 
-	if ((settings->proxy_count == 0 && !settings->trust_unix) || !http_request_has(http, HTTP_X_FORWARDED_PROTO))
+	if ((settings->proxy_count == 0 && !settings->trust_unix) ||
+	    !http_request_has(http, HTTP_X_FORWARDED_PROTO))
 		return http->scheme;
 	if (getpeername(s->descriptor, (struct sockaddr *)&peer, &len) == -1)
 		return http->scheme;
 	if (peer.ss_family == AF_UNIX)
 		return settings->trust_unix ? http_forwarded_scheme(http) : http->scheme;
 	if (peer.ss_family == AF_INET)
-		address = address_of_ipv4((const uint8_t *)&((struct sockaddr_in *)&peer)->sin_addr);
+		address =
+		    address_of_ipv4((const uint8_t *)&((struct sockaddr_in *)&peer)->sin_addr);
 	else
-		address = address_of_ipv6((const uint8_t *)&((struct sockaddr_in6 *)&peer)->sin6_addr);
+		address =
+		    address_of_ipv6((const uint8_t *)&((struct sockaddr_in6 *)&peer)->sin6_addr);
 	for (size_t i = 0; i < settings->proxy_count; i++) {
 		struct address_range range = {.prefix = settings->proxies[i].prefix};
 
-		memcpy(range.address.bytes, settings->proxies[i].address.bytes, sizeof range.address.bytes);
+		memcpy(range.address.bytes, settings->proxies[i].address.bytes,
+		    sizeof range.address.bytes);
 		if (address_in(&address, &range))
 			return http_forwarded_scheme(http);
 	}
@@ -230,11 +235,10 @@ judge_origin(struct worker *w, const struct slot *s, struct session_request *r)
 {
 	const struct http_request *http = r->http;
 	const struct order_settings *settings = &w->settings.now;
-	const struct origin_rules rules = {settings->origins, settings->origin_count, settings->any_origin != 0};
-	const struct origin_request request = {http->known[HTTP_ORIGIN],
-	    http->host,
-	    http->known[HTTP_SEC_FETCH_SITE],
-	    scheme_of(w, s, http)};
+	const struct origin_rules rules = {
+	    settings->origins, settings->origin_count, settings->any_origin != 0};
+	const struct origin_request request = {http->known[HTTP_ORIGIN], http->host,
+	    http->known[HTTP_SEC_FETCH_SITE], scheme_of(w, s, http)};
 	const enum origin_verdict verdict = origin_check(&rules, &request);
 	const struct slice allow = origin_allow(verdict, request.origin);
 
@@ -255,8 +259,8 @@ refuse_origin(struct worker *w, uint32_t slot, const struct session_request *r)
 
 	snprintf(message, sizeof message,
 	    "the origin %.*s is neither that of this server (%.*s) nor listed: add it to the configuration's `origins`",
-	    (int)(origin.len > 256 ? 256 : origin.len), origin.bytes, (int)(host.len > 256 ? 256 : host.len),
-	    host.bytes == NULL ? "" : host.bytes);
+	    (int)(origin.len > 256 ? 256 : origin.len), origin.bytes,
+	    (int)(host.len > 256 ? 256 : host.len), host.bytes == NULL ? "" : host.bytes);
 	session_refuse_request(w, slot, r, ERROR_ORIGIN_FORBIDDEN, message);
 }
 
@@ -268,11 +272,14 @@ check_events(struct worker *w, uint32_t slot, const struct session_request *r)
 	if (r->fault != NULL)
 		session_refuse_request(w, slot, r, r->fault_code, r->fault);
 	else if (r->channel_count == 0)
-		session_refuse_request(w, slot, r, ERROR_NO_CHANNEL, "name a channel: /events?channel=NAME");
+		session_refuse_request(
+		    w, slot, r, ERROR_NO_CHANNEL, "name a channel: /events?channel=NAME");
 	else if (r->format == SESSION_FORMAT_RAW && !r->sse)
-		session_refuse_request(w, slot, r, ERROR_BAD_REQUEST, "format=raw is for streams; a poll answers JSON");
+		session_refuse_request(w, slot, r, ERROR_BAD_REQUEST,
+		    "format=raw is for streams; a poll answers JSON");
 	else if (w->draining)
-		session_refuse_request(w, slot, r, ERROR_DRAINING, "this server is about to stop: try again");
+		session_refuse_request(
+		    w, slot, r, ERROR_DRAINING, "this server is about to stop: try again");
 	else
 		return session_keep_request(w, slot, r);
 	return false;
@@ -296,12 +303,13 @@ serve_events(struct worker *w, uint32_t slot, const struct session_request *r)
 /* ---- the rest ----------------------------------------------------------------------------------- */
 
 static void
-answer_body(struct worker *w, uint32_t slot, const struct session_request *r, struct slice type, struct slice cache,
-    struct slice body)
+answer_body(struct worker *w, uint32_t slot, const struct session_request *r, struct slice type,
+    struct slice cache, struct slice body)
 {
 	struct out o;
 
-	if (!buffer_reserve(&w->render, body.len + SESSION_HEAD_BYTES + r->answer.allow_origin_len)) {
+	if (!buffer_reserve(
+		&w->render, body.len + SESSION_HEAD_BYTES + r->answer.allow_origin_len)) {
 		conn_close(w, slot, BOARD_SHED_MEMORY);
 		return;
 	}
@@ -315,7 +323,8 @@ answer_body(struct worker *w, uint32_t slot, const struct session_request *r, st
 static void
 serve_health(struct worker *w, uint32_t slot, const struct session_request *r)
 {
-	answer_body(w, slot, r, SLICE_LITERAL("text/plain; charset=utf-8"), SLICE_LITERAL("no-store"), SLICE_LITERAL("ok\n"));
+	answer_body(w, slot, r, SLICE_LITERAL("text/plain; charset=utf-8"),
+	    SLICE_LITERAL("no-store"), SLICE_LITERAL("ok\n"));
 }
 
 static void
@@ -331,7 +340,8 @@ static void
 serve_console(struct worker *w, uint32_t slot, const struct session_request *r)
 {
 	if (w->settings.now.console)
-		answer_body(w, slot, r, SLICE_LITERAL("text/html; charset=utf-8"), SLICE_LITERAL("no-cache"),
+		answer_body(w, slot, r, SLICE_LITERAL("text/html; charset=utf-8"),
+		    SLICE_LITERAL("no-cache"),
 		    slice_of((const char *)console_page, console_page_len));
 	else
 		session_refuse_request(w, slot, r, ERROR_NOT_FOUND,
@@ -360,7 +370,8 @@ static const char *const allowed[] = {
 static bool
 method_allowed(enum methods methods, enum http_method method)
 {
-	return method == HTTP_GET || method == HTTP_HEAD || (methods == METHODS_EVENTS && method == HTTP_POST);
+	return method == HTTP_GET || method == HTTP_HEAD ||
+	       (methods == METHODS_EVENTS && method == HTTP_POST);
 }
 
 /* Index of the route, or ROUTES. */
@@ -370,7 +381,8 @@ find_route(const struct worker *w, struct slice path)
 	const struct slice prefix = w->settings.now.path_prefix;
 	size_t i = 0;
 
-	if (path.len < prefix.len || (prefix.len != 0 && memcmp(path.bytes, prefix.bytes, prefix.len) != 0))
+	if (path.len < prefix.len ||
+	    (prefix.len != 0 && memcmp(path.bytes, prefix.bytes, prefix.len) != 0))
 		return ROUTES;
 	path = slice_of(path.bytes + prefix.len, path.len - prefix.len);
 	if (path.len == 0 && prefix.len != 0)
@@ -381,12 +393,15 @@ find_route(const struct worker *w, struct slice path)
 }
 
 static void
-answer_options(struct worker *w, uint32_t slot, const struct session_request *r, enum methods methods)
+answer_options(
+    struct worker *w, uint32_t slot, const struct session_request *r, enum methods methods)
 {
-	const struct http_response template = {.close = (worker_slot(w, slot)->flags & CONN_KEEP_ALIVE) == 0 || w->draining,
+	const struct http_response template = {
+	    .close = (worker_slot(w, slot)->flags & CONN_KEEP_ALIVE) == 0 || w->draining,
 	    .date = slice_text(w->date),
 	    .allow = slice_text(allowed[methods]),
-	    .cors = {slice_of(r->answer.allow_origin, r->answer.allow_origin_len), r->answer.credentials, r->answer.vary}};
+	    .cors = {slice_of(r->answer.allow_origin, r->answer.allow_origin_len),
+		r->answer.credentials, r->answer.vary}};
 	char bytes[SESSION_HEAD_BYTES * 2];
 	struct out o = out_to(bytes, sizeof bytes);
 
@@ -395,7 +410,8 @@ answer_options(struct worker *w, uint32_t slot, const struct session_request *r,
 }
 
 static void
-refuse_method(struct worker *w, uint32_t slot, const struct session_request *r, enum methods methods)
+refuse_method(
+    struct worker *w, uint32_t slot, const struct session_request *r, enum methods methods)
 {
 	char message[128];
 
@@ -408,7 +424,7 @@ static void
 mind_body(struct slot *s, const struct http_request *http, bool read)
 {
 	const bool body = http->framing == HTTP_FRAMING_CHUNKED ||
-	    (http->framing == HTTP_FRAMING_LENGTH && http->content_length != 0);
+			  (http->framing == HTTP_FRAMING_LENGTH && http->content_length != 0);
 
 	if (body && !read)
 		s->flags &= (uint16_t)~CONN_KEEP_ALIVE;
@@ -418,7 +434,8 @@ static void
 route_to(struct worker *w, uint32_t slot, struct session_request *r, size_t found)
 {
 	if (found == ROUTES)
-		session_refuse_request(w, slot, r, ERROR_NOT_FOUND, "nothing is here; events are at /events");
+		session_refuse_request(
+		    w, slot, r, ERROR_NOT_FOUND, "nothing is here; events are at /events");
 	else if (r->http->method == HTTP_OPTIONS)
 		answer_options(w, slot, r, routes[found].methods);
 	else if (!method_allowed(routes[found].methods, r->http->method))
@@ -445,7 +462,8 @@ route(struct worker *w, uint32_t slot, const struct http_request *http)
 	read_request(w, r, http, http->method == HTTP_GET ? &handshake : NULL);
 	allowed_in = judge_origin(w, s, r);
 	mind_body(s, http,
-	    allowed_in && found != ROUTES && routes[found].methods == METHODS_EVENTS && http->method == HTTP_POST);
+	    allowed_in && found != ROUTES && routes[found].methods == METHODS_EVENTS &&
+		http->method == HTTP_POST);
 	if (!allowed_in)
 		refuse_origin(w, slot, r);
 	else

@@ -207,12 +207,13 @@ sandbox_enter(char *report, size_t report_size)
 		goto fail;
 	/* All threads at once, so that one which a library started is not left outside. */
 	what = "seccomp";
-	long result = syscall(
-	    __NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter);
+	long result =
+	    syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter);
 	if (result == -1)
 		goto fail;
 	if (result > 0) {
-		snprintf(report, report_size, "sandbox: thread %ld has a filter of its own", result);
+		snprintf(
+		    report, report_size, "sandbox: thread %ld has a filter of its own", result);
 		return -EBUSY;
 	}
 	snprintf(report, report_size, "sandbox on: %zu system calls allowed", RULES);

@@ -34,8 +34,9 @@ render_suffix(struct worker *w, const struct extra *x, uint64_t next, bool more)
 		return slice_of(NULL, 0); /* an answer that keeps a gap to itself would be a lie */
 	for (uint32_t i = 0; i < x->sub_count; i++)
 		if (x->subs[i].gap)
-			gaps[count++] = (struct poll_gap){
-			    channel_name(channel_at(w, x->subs[i].channel)), x->subs[i].gap_after, x->subs[i].gap_at};
+			gaps[count++] =
+			    (struct poll_gap){channel_name(channel_at(w, x->subs[i].channel)),
+				x->subs[i].gap_after, x->subs[i].gap_at};
 	board_add(&w->board, BOARD_GAPS, count);
 	for (size_t room = 256;; room = o.need) {
 		if (!buffer_reserve(&w->scratch, room)) {
@@ -53,16 +54,19 @@ render_suffix(struct worker *w, const struct extra *x, uint64_t next, bool more)
 
 /* Head, prefix, events with commas between, suffix: all into the render buffer. False: no memory. */
 static bool
-render_answer(struct worker *w, const struct slot *s, const struct request *r, const struct wave *wave, struct slice suffix)
+render_answer(struct worker *w, const struct slot *s, const struct request *r,
+    const struct wave *wave, struct slice suffix)
 {
 	const uint32_t count = wave == NULL ? 0 : wave->count;
-	const size_t body = poll_length(count == 0 ? 0 : wave->frames[count - 1].end, count, suffix.len);
+	const size_t body =
+	    poll_length(count == 0 ? 0 : wave->frames[count - 1].end, count, suffix.len);
 	struct out o;
 
 	if (!buffer_reserve(&w->render, body + SESSION_HEAD_BYTES + r->allow_origin_len))
 		return false;
 	o = buffer_out(&w->render);
-	session_head(w, s, r, &o, SLICE_LITERAL("application/json"), SLICE_LITERAL("no-store"), body);
+	session_head(
+	    w, s, r, &o, SLICE_LITERAL("application/json"), SLICE_LITERAL("no-store"), body);
 	if (!r->head_only) {
 		out_slice(&o, POLL_PREFIX);
 		for (uint32_t i = 0; i < count; i++) {
@@ -80,7 +84,8 @@ render_answer(struct worker *w, const struct slot *s, const struct request *r, c
 
 /* Back to plain HTTP, with the answer as its tail. */
 void
-serve_poll_answer(struct worker *w, uint32_t slot, const struct wave *wave, uint64_t next, bool more)
+serve_poll_answer(
+    struct worker *w, uint32_t slot, const struct wave *wave, uint64_t next, bool more)
 {
 	struct slot *s = worker_slot(w, slot);
 	struct extra *x = extra_of(w, s);

@@ -16,7 +16,8 @@ struct session_request;
 void serve_poll_start(struct worker *w, uint32_t slot, const struct session_request *r);
 
 /* Answers with the frames of a wave; everything up to `next` was searched. */
-void serve_poll_answer(struct worker *w, uint32_t slot, const struct wave *wave, uint64_t next, bool more);
+void serve_poll_answer(
+    struct worker *w, uint32_t slot, const struct wave *wave, uint64_t next, bool more);
 
 /* Nothing there: the connection waits for news or its time. */
 void serve_poll_hold(struct worker *w, uint32_t slot, uint64_t cursor);

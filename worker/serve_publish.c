@@ -29,7 +29,8 @@ check(struct worker *w, const struct event *e, const char **message)
 		const struct rule *rule = settings_rule(&w->settings, e->channels[i]);
 
 		if (rule == NULL || rule->publish != RULE_ANYONE) {
-			*message = "clients may not publish to this channel: no rule of the configuration's `channels` allows it";
+			*message =
+			    "clients may not publish to this channel: no rule of the configuration's `channels` allows it";
 			return ERROR_FORBIDDEN;
 		}
 	}
@@ -55,7 +56,8 @@ encode(struct worker *w, const struct order_publish *m)
 }
 
 enum error_code
-serve_publish_send(struct worker *w, uint32_t slot, const struct event *e, struct slice ref, const char **message)
+serve_publish_send(
+    struct worker *w, uint32_t slot, const struct event *e, struct slice ref, const char **message)
 {
 	const uint64_t name = (uint64_t)worker_slot(w, slot)->generation << 32 | slot;
 	char tag[ORDER_TAG_BYTES];
@@ -102,14 +104,16 @@ check_head(struct worker *w, const struct session_request *r, const char **messa
 	if (r->channel_count > 1)
 		return ERROR_BAD_REQUEST;
 	rule = settings_rule(&w->settings, r->channels[0]);
-	*message = "clients may not publish to this channel: no rule of the configuration's `channels` allows it";
+	*message =
+	    "clients may not publish to this channel: no rule of the configuration's `channels` allows it";
 	if (rule == NULL || rule->publish != RULE_ANYONE)
 		return ERROR_FORBIDDEN;
 	*message = "one event a request here; streams of envelopes go to the publish socket";
 	if (media == HTTP_MEDIA_NDJSON)
 		return ERROR_BAD_REQUEST;
 	*message = "the body is the data: JSON, text or any type of bytes, in UTF-8, not multipart";
-	if (media == HTTP_MEDIA_MULTIPART || media == HTTP_MEDIA_BAD_CHARSET || media == HTTP_MEDIA_MALFORMED)
+	if (media == HTTP_MEDIA_MULTIPART || media == HTTP_MEDIA_BAD_CHARSET ||
+	    media == HTTP_MEDIA_MALFORMED)
 		return ERROR_UNSUPPORTED_TYPE;
 	*message = "this server is about to stop: try again";
 	return w->draining ? ERROR_DRAINING : ERROR_NONE;
@@ -148,7 +152,8 @@ keep_publish(struct worker *w, uint32_t slot, const struct session_request *r)
 
 /* A body that will not be read: the connection ends behind the answer. */
 static void
-refuse_unread(struct worker *w, uint32_t slot, const struct session_request *r, enum error_code code, const char *message)
+refuse_unread(struct worker *w, uint32_t slot, const struct session_request *r,
+    enum error_code code, const char *message)
 {
 	if (r->http->framing == HTTP_FRAMING_CHUNKED || r->http->content_length != 0)
 		worker_slot(w, slot)->flags &= (uint16_t)~CONN_KEEP_ALIVE;
@@ -160,9 +165,11 @@ set_parts(struct event *e, const struct request *request, struct slice body, str
     struct event_fault *fault)
 {
 	return event_add_channel(e, slice_of(request->channel, request->channel_len), fault) &&
-	    (request->type == NULL || event_set_type(e, slice_of(request->type, request->type_len), fault)) &&
-	    (request->key == NULL || event_set_key(e, slice_of(request->key, request->key_len), fault)) &&
-	    event_set_body(e, (enum event_body)request->body_kind, body, scratch, fault);
+	       (request->type == NULL ||
+		   event_set_type(e, slice_of(request->type, request->type_len), fault)) &&
+	       (request->key == NULL ||
+		   event_set_key(e, slice_of(request->key, request->key_len), fault)) &&
+	       event_set_body(e, (enum event_body)request->body_kind, body, scratch, fault);
 }
 
 /* The body is whole. */
@@ -211,8 +218,9 @@ serve_publish_start(struct worker *w, uint32_t slot, const struct session_reques
 		return;
 	request = extra_of(w, worker_slot(w, slot))->request;
 	if (http_body_start(&request->body, r->http->framing, r->http->content_length,
-	        w->settings.now.max_event_bytes) != 0) {
-		refuse_unread(w, slot, r, ERROR_TOO_LARGE, "the body is larger than max_event_bytes");
+		w->settings.now.max_event_bytes) != 0) {
+		refuse_unread(
+		    w, slot, r, ERROR_TOO_LARGE, "the body is larger than max_event_bytes");
 		return;
 	}
 	if (r->http->expect_continue && !deliver_say(w, slot, HTTP_RESPONSE_CONTINUE))
@@ -232,8 +240,8 @@ serve_publish_body(struct worker *w, uint32_t slot, struct slice bytes)
 
 	while (used < bytes.len && !http_body_complete(&x->request->body)) {
 		struct slice data;
-		const ptrdiff_t n =
-		    http_body_next(&x->request->body, slice_of(bytes.bytes + used, bytes.len - used), &data);
+		const ptrdiff_t n = http_body_next(
+		    &x->request->body, slice_of(bytes.bytes + used, bytes.len - used), &data);
 
 		if (n < 0) {
 			s->flags &= (uint16_t)~CONN_KEEP_ALIVE;
@@ -271,12 +279,14 @@ answer_http(struct worker *w, uint32_t slot, const struct order_published *m)
 	out_text(&json, "{\"id\":\"");
 	id_render(&json, m->id);
 	out_text(&json, m->duplicate ? "\",\"duplicate\":true}" : "\"}");
-	if (!buffer_reserve(&w->render, SESSION_HEAD_BYTES + request->allow_origin_len + json.len)) {
+	if (!buffer_reserve(
+		&w->render, SESSION_HEAD_BYTES + request->allow_origin_len + json.len)) {
 		conn_close(w, slot, BOARD_SHED_MEMORY);
 		return;
 	}
 	o = buffer_out(&w->render);
-	session_head(w, s, request, &o, SLICE_LITERAL("application/json"), SLICE_LITERAL("no-store"), json.len);
+	session_head(w, s, request, &o, SLICE_LITERAL("application/json"),
+	    SLICE_LITERAL("no-store"), json.len);
 	out_bytes(&o, json.bytes, json.len);
 	session_answered(w, slot, slice_of(o.bytes, o.len));
 }

@@ -22,8 +22,8 @@ void serve_publish_start(struct worker *w, uint32_t slot, const struct session_r
 size_t serve_publish_body(struct worker *w, uint32_t slot, struct slice bytes);
 
 /* Sends an event of a client to the master. ERROR_NONE, or why not, with a message. `ref` comes back with the answer. */
-enum error_code serve_publish_send(struct worker *w, uint32_t slot, const struct event *e, struct slice ref,
-    const char **message);
+enum error_code serve_publish_send(
+    struct worker *w, uint32_t slot, const struct event *e, struct slice ref, const char **message);
 
 /* The master's answer. */
 void serve_publish_answered(struct worker *w, const struct order_published *m);

@@ -57,7 +57,8 @@ put_welcome(struct worker *w, uint32_t slot, const struct session_request *r, st
 	struct out json = out_to(object, sizeof object);
 
 	sse_retry(o, retry_ms + worker_random(w, retry_ms / 2 + 1));
-	control_welcome(&json, at, w->settings.now.beat_sse_s, slice_of(name, conn_name(w, slot, name)));
+	control_welcome(
+	    &json, at, w->settings.now.beat_sse_s, slice_of(name, conn_name(w, slot, name)));
 	put_control(o, "welcome", slice_of(json.bytes, json.len), at);
 }
 
@@ -70,7 +71,8 @@ serve_sse_start(struct worker *w, uint32_t slot, const struct session_request *r
 
 	timer_clear(w, slot);
 	s->flags &= (uint16_t)~CONN_KEEP_ALIVE;
-	conn_set_dialect(w, slot, r->format == SESSION_FORMAT_JSON ? DIALECT_SSE_JSON : DIALECT_SSE);
+	conn_set_dialect(
+	    w, slot, r->format == SESSION_FORMAT_JSON ? DIALECT_SSE_JSON : DIALECT_SSE);
 	if (!session_subscribe(w, slot, r))
 		return;
 	session_head(w, s, &r->answer, &o, stream_type, stream_cache, SIZE_MAX);
@@ -81,7 +83,8 @@ serve_sse_start(struct worker *w, uint32_t slot, const struct session_request *r
 		return;
 	}
 	put_welcome(w, slot, r, &o);
-	if (out_cut(&o)) { /* by an origin of unusual length; half a welcome would swallow the first event */
+	if (out_cut(
+		&o)) { /* by an origin of unusual length; half a welcome would swallow the first event */
 		conn_close(w, slot, BOARD_CLOSED_ERROR);
 		return;
 	}

@@ -16,7 +16,8 @@ void serve_sse_start(struct worker *w, uint32_t slot, const struct session_reque
 /* Tells of a temporary refusal by a stream that ends at once: EventSource gives up for ever on a 503. */
 void serve_sse_refuse(struct worker *w, uint32_t slot, const struct session_request *r);
 
-void serve_sse_gap(struct worker *w, uint32_t slot, struct slice channel, uint64_t after, uint64_t at);
+void serve_sse_gap(
+    struct worker *w, uint32_t slot, struct slice channel, uint64_t after, uint64_t at);
 void serve_sse_live(struct worker *w, uint32_t slot, uint64_t at);
 void serve_sse_put_live(struct out *o, uint64_t at);
 

@@ -46,12 +46,12 @@ say(struct worker *w, uint32_t slot, const struct out *json)
 	deliver_say(w, slot, slice_of(o.bytes, o.len));
 }
 
-#define SAY(w, slot, call)                                                                         \
-	do {                                                                                       \
-		char object_[OBJECT_BYTES];                                                        \
-		struct out json = out_to(object_, sizeof object_);                                 \
-		call;                                                                              \
-		say(w, slot, &json);                                                               \
+#define SAY(w, slot, call)                                         \
+	do {                                                       \
+		char object_[OBJECT_BYTES];                        \
+		struct out json = out_to(object_, sizeof object_); \
+		call;                                              \
+		say(w, slot, &json);                               \
 	} while (0)
 
 void
@@ -87,7 +87,9 @@ serve_ws_published(struct worker *w, uint32_t slot, uint64_t id, int duplicate, 
 void
 serve_ws_unsubscribed(struct worker *w, uint32_t slot, struct slice channel)
 {
-	SAY(w, slot, control_unsubscribed(&json, channel, SLICE_LITERAL("deleted"), (struct slice){NULL, 0}));
+	SAY(w, slot,
+	    control_unsubscribed(
+		&json, channel, SLICE_LITERAL("deleted"), (struct slice){NULL, 0}));
 }
 
 void
@@ -110,7 +112,8 @@ serve_ws_end(struct worker *w, uint32_t slot, unsigned code, const char *reason)
 }
 
 void
-serve_ws_error(struct worker *w, uint32_t slot, enum error_code code, struct slice message, struct slice ref)
+serve_ws_error(
+    struct worker *w, uint32_t slot, enum error_code code, struct slice message, struct slice ref)
 {
 	if (worker_slot(w, slot)->dialect == DIALECT_WS_RAW)
 		serve_ws_end(w, slot, WS_CLOSE_POLICY, error_word(code));
@@ -120,7 +123,8 @@ serve_ws_error(struct worker *w, uint32_t slot, enum error_code code, struct sli
 
 /* An error that leaves nothing to stay for. */
 static void
-end_with(struct worker *w, uint32_t slot, enum error_code code, const char *message, unsigned close_code)
+end_with(
+    struct worker *w, uint32_t slot, enum error_code code, const char *message, unsigned close_code)
 {
 	if (worker_slot(w, slot)->dialect != DIALECT_WS_RAW)
 		serve_ws_error(w, slot, code, slice_text(message), (struct slice){NULL, 0});
@@ -146,11 +150,13 @@ check_handshake(struct worker *w, uint32_t slot, const struct session_request *r
 	if (result == WS_HANDSHAKE_OK && r->http->framing == HTTP_FRAMING_NONE)
 		return true;
 	if (result == WS_HANDSHAKE_OK) { /* its bytes would be taken for frames */
-		session_refuse_upgrade(w, slot, r, ERROR_BAD_REQUEST, "a WebSocket handshake has no body");
+		session_refuse_upgrade(
+		    w, slot, r, ERROR_BAD_REQUEST, "a WebSocket handshake has no body");
 		return false;
 	}
 	session_refuse_upgrade(w, slot, r,
-	    ws_handshake_status(result) == 426 ? ERROR_UPGRADE_REQUIRED : ERROR_BAD_REQUEST, ws_handshake_text(result));
+	    ws_handshake_status(result) == 426 ? ERROR_UPGRADE_REQUIRED : ERROR_BAD_REQUEST,
+	    ws_handshake_text(result));
 	return false;
 }
 
@@ -159,7 +165,8 @@ static bool
 subscribe_all(struct worker *w, uint32_t slot, const struct session_request *r)
 {
 	if (w->draining) {
-		end_with(w, slot, ERROR_DRAINING, "this server is about to stop: connect again", WS_CLOSE_GOING_AWAY);
+		end_with(w, slot, ERROR_DRAINING, "this server is about to stop: connect again",
+		    WS_CLOSE_GOING_AWAY);
 		return false;
 	}
 	if (r->fault != NULL) {
@@ -171,14 +178,16 @@ subscribe_all(struct worker *w, uint32_t slot, const struct session_request *r)
 		return false;
 	}
 	for (uint32_t i = 0; i < r->channel_count; i++) {
-		const enum conn_refusal refusal = conn_subscribe(w, slot, r->channels[i], &r->after);
+		const enum conn_refusal refusal =
+		    conn_subscribe(w, slot, r->channels[i], &r->after);
 		const char *message;
 		enum error_code code;
 
 		if (refusal == CONN_SUBSCRIBED || refusal == CONN_ALREADY)
 			continue;
 		code = session_subscribe_error((int)refusal, &message);
-		end_with(w, slot, code, message, code == ERROR_OVERLOADED ? WS_CLOSE_TRY_LATER : WS_CLOSE_POLICY);
+		end_with(w, slot, code, message,
+		    code == ERROR_OVERLOADED ? WS_CLOSE_TRY_LATER : WS_CLOSE_POLICY);
 		return false;
 	}
 	return true;
@@ -200,8 +209,9 @@ serve_ws_start(struct worker *w, uint32_t slot, const struct session_request *r)
 	ws_handshake_render_answer(&o, r->handshake, none);
 	if (!deliver_say(w, slot, slice_of(o.bytes, o.len)) || !subscribe_all(w, slot, r))
 		return;
-	SAY(w, slot, control_welcome(&json, session_cursor_shown(w, slot, &r->after), w->settings.now.beat_ws_s,
-	    slice_of(name, conn_name(w, slot, name))));
+	SAY(w, slot,
+	    control_welcome(&json, session_cursor_shown(w, slot, &r->after),
+		w->settings.now.beat_ws_s, slice_of(name, conn_name(w, slot, name))));
 	if (s->state == CONN_CLOSED)
 		return;
 	if (r->resumes && s->dialect == DIALECT_WS)
@@ -249,7 +259,9 @@ op_subscribe(struct worker *w, uint32_t slot, const struct op *op)
 	if (refusal == CONN_ALREADY) {
 		SAY(w, slot, control_subscribed(&json, op->channel, cursor, op->ref));
 	} else if (refusal == CONN_SUBSCRIBED) {
-		SAY(w, slot, control_subscribed(&json, op->channel, session_cursor_shown(w, slot, &after), op->ref));
+		SAY(w, slot,
+		    control_subscribed(
+			&json, op->channel, session_cursor_shown(w, slot, &after), op->ref));
 		s->flags |= CONN_WANTS_LIVE;
 	} else {
 		const enum error_code code = session_subscribe_error((int)refusal, &message);
@@ -340,7 +352,8 @@ do_message(struct worker *w, uint32_t slot, enum ws_opcode opcode, struct slice 
 	else if (opcode == WS_TEXT)
 		do_op(w, slot, message);
 	else
-		serve_ws_end(w, slot, WS_CLOSE_UNSUPPORTED, "send JSON as text; bare data is for the subprotocol ringcast.raw");
+		serve_ws_end(w, slot, WS_CLOSE_UNSUPPORTED,
+		    "send JSON as text; bare data is for the subprotocol ringcast.raw");
 }
 
 /* ---- input ---------------------------------------------------------------------------------------- */
@@ -468,7 +481,8 @@ serve_ws_input(struct worker *w, uint32_t slot, char *bytes, size_t len)
 		const size_t used = ws_input_next(&p.input, bytes, len, &event);
 
 		take(w, slot, &p, &event);
-		if (s->state == CONN_CLOSED || s->state == CONN_LINGER || (s->flags & CONN_WS_CLOSING) != 0)
+		if (s->state == CONN_CLOSED || s->state == CONN_LINGER ||
+		    (s->flags & CONN_WS_CLOSING) != 0)
 			return;
 		bytes += used;
 		len -= used;

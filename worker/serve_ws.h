@@ -22,11 +22,14 @@ void serve_ws_start(struct worker *w, uint32_t slot, const struct session_reques
 /* Bytes from the client; all are used. */
 void serve_ws_input(struct worker *w, uint32_t slot, char *bytes, size_t len);
 
-void serve_ws_gap(struct worker *w, uint32_t slot, struct slice channel, uint64_t after, uint64_t at);
+void serve_ws_gap(
+    struct worker *w, uint32_t slot, struct slice channel, uint64_t after, uint64_t at);
 void serve_ws_live(struct worker *w, uint32_t slot, uint64_t at);
 void serve_ws_put_live(struct out *o, uint64_t at);
-void serve_ws_error(struct worker *w, uint32_t slot, enum error_code code, struct slice message, struct slice ref);
-void serve_ws_published(struct worker *w, uint32_t slot, uint64_t id, int duplicate, struct slice ref);
+void serve_ws_error(
+    struct worker *w, uint32_t slot, enum error_code code, struct slice message, struct slice ref);
+void serve_ws_published(
+    struct worker *w, uint32_t slot, uint64_t id, int duplicate, struct slice ref);
 
 /* A channel's subscriptions were ended from outside. */
 void serve_ws_unsubscribed(struct worker *w, uint32_t slot, struct slice channel);

@@ -39,10 +39,11 @@ response_of(struct worker *w, const struct slot *s, const struct request *r)
 }
 
 void
-session_head(struct worker *w, const struct slot *s, const struct request *r, struct out *o, struct slice type,
-    struct slice cache, size_t length)
+session_head(struct worker *w, const struct slot *s, const struct request *r, struct out *o,
+    struct slice type, struct slice cache, size_t length)
 {
-	static const struct http_field unbuffered = {SLICE_LITERAL("X-Accel-Buffering"), SLICE_LITERAL("no")};
+	static const struct http_field unbuffered = {
+	    SLICE_LITERAL("X-Accel-Buffering"), SLICE_LITERAL("no")};
 	struct http_response response = response_of(w, s, r);
 
 	response.content_type = type;
@@ -119,8 +120,8 @@ blame(enum error_code code)
 }
 
 static void
-answer_error(struct worker *w, uint32_t slot, const struct request *r, enum error_code code, const char *message,
-    const char *allow, const struct http_field *extra)
+answer_error(struct worker *w, uint32_t slot, const struct request *r, enum error_code code,
+    const char *message, const char *allow, const struct http_field *extra)
 {
 	struct slot *s = worker_slot(w, slot);
 	struct http_response template = response_of(w, s, r);
@@ -148,12 +149,13 @@ session_refuse(struct worker *w, uint32_t slot, enum error_code code, const char
 	const struct request nothing = {0};
 
 	/* The request is freed when it is answered: what it says is used before. */
-	answer_error(w, slot, x == NULL || x->request == NULL ? &nothing : x->request, code, message, NULL, NULL);
+	answer_error(w, slot, x == NULL || x->request == NULL ? &nothing : x->request, code,
+	    message, NULL, NULL);
 }
 
 void
-session_refuse_request(struct worker *w, uint32_t slot, const struct session_request *r, enum error_code code,
-    const char *message)
+session_refuse_request(struct worker *w, uint32_t slot, const struct session_request *r,
+    enum error_code code, const char *message)
 {
 	if (r->sse && error_is_temporary(code)) {
 		board_add(&w->board, blame(code), 1);
@@ -164,17 +166,18 @@ session_refuse_request(struct worker *w, uint32_t slot, const struct session_req
 }
 
 void
-session_refuse_method(struct worker *w, uint32_t slot, const struct session_request *r, const char *allow,
-    const char *message)
+session_refuse_method(struct worker *w, uint32_t slot, const struct session_request *r,
+    const char *allow, const char *message)
 {
 	answer_error(w, slot, &r->answer, ERROR_METHOD_NOT_ALLOWED, message, allow, NULL);
 }
 
 void
-session_refuse_upgrade(struct worker *w, uint32_t slot, const struct session_request *r, enum error_code code,
-    const char *message)
+session_refuse_upgrade(struct worker *w, uint32_t slot, const struct session_request *r,
+    enum error_code code, const char *message)
 {
-	static const struct http_field version = {SLICE_LITERAL("Sec-WebSocket-Version"), SLICE_LITERAL("13")};
+	static const struct http_field version = {
+	    SLICE_LITERAL("Sec-WebSocket-Version"), SLICE_LITERAL("13")};
 
 	answer_error(w, slot, &r->answer, code, message, NULL, &version);
 }
@@ -257,7 +260,8 @@ session_subscribe_error(int refusal, const char **message)
 {
 	switch ((enum conn_refusal)refusal) {
 	case CONN_FORBIDDEN:
-		*message = "this channel may not be subscribed to: no rule of the configuration's `channels` allows it";
+		*message =
+		    "this channel may not be subscribed to: no rule of the configuration's `channels` allows it";
 		return ERROR_FORBIDDEN;
 	case CONN_TOO_MANY:
 		*message = "too many channels on one connection: max_channels_per_connection";
@@ -275,7 +279,8 @@ bool
 session_subscribe(struct worker *w, uint32_t slot, const struct session_request *r)
 {
 	for (uint32_t i = 0; i < r->channel_count; i++) {
-		const enum conn_refusal refusal = conn_subscribe(w, slot, r->channels[i], &r->after);
+		const enum conn_refusal refusal =
+		    conn_subscribe(w, slot, r->channels[i], &r->after);
 		const char *message;
 		enum error_code code;
 
@@ -360,7 +365,8 @@ static size_t
 take_head(struct worker *w, uint32_t slot, char *bytes, size_t len, size_t seen)
 {
 	struct slot *s = worker_slot(w, slot);
-	const struct http_request_options options = {.head_bytes_max = w->settings.now.max_header_bytes};
+	const struct http_request_options options = {
+	    .head_bytes_max = w->settings.now.max_header_bytes};
 	struct http_request request;
 	ptrdiff_t n;
 
@@ -380,7 +386,7 @@ take_head(struct worker *w, uint32_t slot, char *bytes, size_t len, size_t seen)
 		return 0;
 	}
 	board_add(&w->board, BOARD_REQUESTS, 1);
-	s->flags &= (uint16_t)~(CONN_KEEP_ALIVE | CONN_HTTP_1_1);
+	s->flags &= (uint16_t) ~(CONN_KEEP_ALIVE | CONN_HTTP_1_1);
 	if (request.keep_alive)
 		s->flags |= CONN_KEEP_ALIVE;
 	if (request.minor != 0)
@@ -398,7 +404,8 @@ feed(struct worker *w, uint32_t slot, char *bytes, size_t len, size_t seen)
 	while (len != 0) {
 		size_t used = 0;
 
-		if (s->state == CONN_CLOSED || s->state == CONN_LINGER || (s->flags & CONN_CLOSE_AFTER) != 0)
+		if (s->state == CONN_CLOSED || s->state == CONN_LINGER ||
+		    (s->flags & CONN_CLOSE_AFTER) != 0)
 			return;
 		if (s->state == CONN_HEAD) {
 			used = take_head(w, slot, bytes, len, seen);
@@ -436,7 +443,8 @@ unkeep(struct worker *w, uint32_t slot, size_t *seen)
 		return 0;
 	len = x->input.len;
 	if (!buffer_reserve(&w->input, len + READ_BYTES)) {
-		conn_close(w, slot, BOARD_SHED_MEMORY); /* what comes next would be taken for the beginning */
+		conn_close(w, slot,
+		    BOARD_SHED_MEMORY); /* what comes next would be taken for the beginning */
 		return 0;
 	}
 	memcpy(w->input.bytes, x->input.bytes, len);

@@ -32,7 +32,7 @@ struct session_request {
 	const struct ws_handshake *handshake;
 	struct request answer; /* what the answer needs to know; allow_origin is borrowed */
 	struct cursor after;
-	struct slice type; /* publish */
+	struct slice type;          /* publish */
 	struct slice last_event_id; /* of the query: what polyfills send */
 	const char *fault; /* what is wrong with the query, for the client; NULL: nothing */
 	enum error_code fault_code;
@@ -57,8 +57,8 @@ void session_resume(struct worker *w, uint32_t slot);
 void session_timeout(struct worker *w, uint32_t slot);
 
 /* Appends the head of a 200 answer; a length of SIZE_MAX means an endless body. */
-void session_head(struct worker *w, const struct slot *s, const struct request *r, struct out *o, struct slice type,
-    struct slice cache, size_t length);
+void session_head(struct worker *w, const struct slot *s, const struct request *r, struct out *o,
+    struct slice type, struct slice cache, size_t length);
 
 /* The whole answer to the request in hand: it is sent, and the connection goes on as HTTP, or ends if it was its last. */
 void session_answered(struct worker *w, uint32_t slot, struct slice bytes);
@@ -67,16 +67,16 @@ void session_answered(struct worker *w, uint32_t slot, struct slice bytes);
 void session_refuse(struct worker *w, uint32_t slot, enum error_code code, const char *message);
 
 /* The same for a request that is still being read. SSE clients are told of what is temporary by a stream that ends. */
-void session_refuse_request(struct worker *w, uint32_t slot, const struct session_request *r, enum error_code code,
-    const char *message);
+void session_refuse_request(struct worker *w, uint32_t slot, const struct session_request *r,
+    enum error_code code, const char *message);
 
 /* 405, with what is allowed. */
-void session_refuse_method(struct worker *w, uint32_t slot, const struct session_request *r, const char *allow,
-    const char *message);
+void session_refuse_method(struct worker *w, uint32_t slot, const struct session_request *r,
+    const char *allow, const char *message);
 
 /* 400 or 426 to a handshake, with the version that we speak. */
-void session_refuse_upgrade(struct worker *w, uint32_t slot, const struct session_request *r, enum error_code code,
-    const char *message);
+void session_refuse_upgrade(struct worker *w, uint32_t slot, const struct session_request *r,
+    enum error_code code, const char *message);
 
 /* The `at` that is told when all is subscribed: it lies before all that may follow. */
 uint64_t session_cursor_shown(struct worker *w, uint32_t slot, const struct cursor *after);
@@ -91,7 +91,8 @@ bool session_subscribe(struct worker *w, uint32_t slot, const struct session_req
 enum error_code session_subscribe_error(int refusal, const char **message);
 
 /* To a stream, in its dialect. */
-void session_tell_gap(struct worker *w, uint32_t slot, struct slice channel, uint64_t after, uint64_t at);
+void session_tell_gap(
+    struct worker *w, uint32_t slot, struct slice channel, uint64_t after, uint64_t at);
 void session_tell_live(struct worker *w, uint32_t slot, uint64_t at);
 
 /* Ends a stream that was too slow, so that the client comes back and resumes. */

@@ -19,8 +19,8 @@ struct worker;
 
 struct timer {
 	uint32_t heads[TIMER_BUCKETS]; /* slots; 0: empty */
-	uint32_t pending;              /* slots of the tick in hand that are still to be looked at; the same */
-	uint16_t tick;                 /* the last tick begun */
+	uint32_t pending; /* slots of the tick in hand that are still to be looked at; the same */
+	uint16_t tick;    /* the last tick begun */
 	uint64_t start_ns;
 };
 

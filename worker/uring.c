@@ -35,7 +35,7 @@
 
 #include "shm/limits.h"
 
-#define RING_FLAGS \
+#define RING_FLAGS                                                                           \
 	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED | \
 	    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE)
 #define FEATURES (IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP)
@@ -119,7 +119,8 @@ explain(int error, char *text, size_t size)
 	case EINVAL:
 	case EOPNOTSUPP:
 		snprintf(text, size,
-		    "this kernel's io_uring (%s) is too old: needs Linux 6.1 or newer", kernel.release);
+		    "this kernel's io_uring (%s) is too old: needs Linux 6.1 or newer",
+		    kernel.release);
 		break;
 	case ENOMEM:
 		snprintf(text, size,
@@ -127,7 +128,8 @@ explain(int error, char *text, size_t size)
 		break;
 	case EMFILE:
 	case ENFILE:
-		snprintf(text, size, "no descriptor left for io_uring: raise RLIMIT_NOFILE (ulimit -n)");
+		snprintf(
+		    text, size, "no descriptor left for io_uring: raise RLIMIT_NOFILE (ulimit -n)");
 		break;
 	default:
 		snprintf(text, size, "io_uring cannot be set up: %s", strerror(error));
@@ -249,7 +251,8 @@ take_completions(struct uring *u, struct io_event *events, size_t max)
 	unsigned head;
 	size_t n = 0;
 
-	io_uring_for_each_cqe(&u->ring, head, cqe) {
+	io_uring_for_each_cqe(&u->ring, head, cqe)
+	{
 		if (n == max)
 			break;
 		event_from(&events[n++], cqe);
@@ -274,7 +277,8 @@ sleep_ms(struct uring *u, int timeout_ms)
 	    .tv_sec = timeout_ms / 1000,
 	    .tv_nsec = timeout_ms % 1000 * 1000000L,
 	};
-	struct io_uring_getevents_arg arg = {.ts = timeout_ms < 0 ? 0 : (uint64_t)(uintptr_t)&timeout};
+	struct io_uring_getevents_arg arg = {
+	    .ts = timeout_ms < 0 ? 0 : (uint64_t)(uintptr_t)&timeout};
 
 	u->counters.enters++;
 	int result = io_uring_enter2((unsigned)u->ring.ring_fd, 0, 1,

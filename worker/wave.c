@@ -15,7 +15,8 @@
 #define FRAMES_MIN 8
 
 static_assert((int)RECORD_JSON == (int)EVENT_JSON && (int)RECORD_TEXT == (int)EVENT_TEXT &&
-    (int)RECORD_BINARY == (int)EVENT_BINARY, "the ring carries the kinds of data by the same numbers");
+		  (int)RECORD_BINARY == (int)EVENT_BINARY,
+    "the ring carries the kinds of data by the same numbers");
 
 void
 wave_event(struct event *e, const struct record *record)
@@ -53,7 +54,8 @@ render_sse_json(struct out *o, const struct slice object, uint64_t event_id)
 }
 
 void
-wave_render(struct out *o, struct out *scratch, uint8_t dialect, const struct event *e, struct slice channel)
+wave_render(struct out *o, struct out *scratch, uint8_t dialect, const struct event *e,
+    struct slice channel)
 {
 	struct slice object;
 
@@ -104,8 +106,8 @@ frames_grow(struct wave *v)
 }
 
 bool
-wave_add(struct worker *w, struct wave *v, uint8_t dialect, const struct event *e, struct slice channel,
-    const struct frame *frame)
+wave_add(struct worker *w, struct wave *v, uint8_t dialect, const struct event *e,
+    struct slice channel, const struct frame *frame)
 {
 	/* A first guess at the room: what escaping rarely exceeds. */
 	size_t room = e->data.len + e->data.len / 2 + channel.len + 256;
@@ -117,7 +119,8 @@ wave_add(struct worker *w, struct wave *v, uint8_t dialect, const struct event *
 
 		if (v->bytes.len + room > WAVE_BYTES_MAX && v->count != 0)
 			return false;
-		if (!buffer_reserve(&v->bytes, v->bytes.len + room) || !buffer_reserve(&w->render, room))
+		if (!buffer_reserve(&v->bytes, v->bytes.len + room) ||
+		    !buffer_reserve(&w->render, room))
 			return false;
 		o = out_to(v->bytes.bytes + v->bytes.len, v->bytes.cap - v->bytes.len);
 		scratch = buffer_out(&w->render);

@@ -32,11 +32,12 @@ struct wave {
 	uint32_t cap;
 };
 
-#define WAVE_BYTES_MAX (4u << 20) /* of one wave; clients that need more read the ring by themselves */
+#define WAVE_BYTES_MAX \
+	(4u << 20) /* of one wave; clients that need more read the ring by themselves */
 
 /* Appends the event as this channel's clients of a dialect see it. False: the wave is full, or no memory. */
-bool wave_add(struct worker *w, struct wave *v, uint8_t dialect, const struct event *e, struct slice channel,
-    const struct frame *frame);
+bool wave_add(struct worker *w, struct wave *v, uint8_t dialect, const struct event *e,
+    struct slice channel, const struct frame *frame);
 
 /* The first frame with an id above the cursor; v->count when there is none. */
 uint32_t wave_find(const struct wave *v, uint64_t cursor);
@@ -59,7 +60,8 @@ void wave_clear(struct worker *w, struct wave *v);
 void wave_free(struct worker *w, struct wave *v);
 
 /* Appends one event in a dialect: no memory beyond what the out has. */
-void wave_render(struct out *o, struct out *scratch, uint8_t dialect, const struct event *e, struct slice channel);
+void wave_render(struct out *o, struct out *scratch, uint8_t dialect, const struct event *e,
+    struct slice channel);
 
 /* The event in a record that was copied whole. */
 void wave_event(struct event *e, const struct record *record);

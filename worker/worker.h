@@ -85,11 +85,11 @@ enum conn_flag {
 	CONN_INPUT_WAITS = 1 << 6,   /* its input poll fired while we were not reading */
 	CONN_KEEP_ALIVE = 1 << 7,    /* of the request in hand */
 	CONN_HTTP_1_1 = 1 << 8,
-	CONN_BLOCKED = 1 << 9,       /* the socket was full: nothing is sent before POLLOUT */
-	CONN_LAGGED = 1 << 10,       /* has ever lagged */
-	CONN_TIMED = 1 << 11,        /* in the timer wheel */
-	CONN_WS_CLOSING = 1 << 12,   /* our close frame is on its way */
-	CONN_WANTS_LIVE = 1 << 13,   /* a `live` is to end its replay */
+	CONN_BLOCKED = 1 << 9,     /* the socket was full: nothing is sent before POLLOUT */
+	CONN_LAGGED = 1 << 10,     /* has ever lagged */
+	CONN_TIMED = 1 << 11,      /* in the timer wheel */
+	CONN_WS_CLOSING = 1 << 12, /* our close frame is on its way */
+	CONN_WANTS_LIVE = 1 << 13, /* a `live` is to end its replay */
 };
 
 /* Where a connection id is shown: "<ordinal>-<generation><slot>", both as eight hexadecimal digits. */
@@ -116,7 +116,8 @@ struct worker {
 	struct extras extras;
 	struct timer timer;
 	uint32_t *births_s; /* by slot: when it was accepted, seconds of the monotonic clock */
-	uint64_t *sinces;   /* by slot: where its only subscription began (sub.since), while that is in the slot */
+	/* by slot: where its only subscription began (sub.since), while that is in the slot */
+	uint64_t *sinces;
 
 	/* The turn. */
 	uint64_t now_ns; /* monotonic, read once a turn */
@@ -127,8 +128,9 @@ struct worker {
 	struct buffer record;        /* one record copied out of the ring */
 	struct buffer render;        /* one event or answer on its way into a wave or tail */
 	struct buffer scratch;       /* what parsing unescapes */
-	struct session_request request; /* the one that is being read: too large for the stack of every call */
-	struct buffer *orders;       /* packets that the control socket had no room for, oldest first */
+	/* the one that is being read: too large for the stack of every call */
+	struct session_request request;
+	struct buffer *orders; /* packets that the control socket had no room for, oldest first */
 	size_t order_first, order_count, order_cap, order_bytes;
 	uint32_t *closed; /* slots to sweep at the end of the turn */
 	size_t closed_count, closed_cap;
@@ -137,11 +139,11 @@ struct worker {
 
 	/* Progress of what takes more than a turn. */
 	uint32_t connection_count;
-	bool rescan;            /* completions overflowed: look at every slot once */
-	bool control_waits;     /* the control socket may hold more packets */
+	bool rescan;        /* completions overflowed: look at every slot once */
+	bool control_waits; /* the control socket may hold more packets */
 	bool draining;
 	bool drained_told;
-	uint32_t drain_next;    /* slot */
+	uint32_t drain_next; /* slot */
 	uint64_t drain_end_ns;
 	uint64_t orphan_end_ns; /* the master is gone: leave at this time; 0: it is not */
 	bool quit;

@@ -19,20 +19,21 @@ walk(const struct order_rows *m)
 
 	do {
 		left = rest.len;
-	} while ((m->kind == ORDER_QUERY_CHANNELS ? order_channel_row_next(&rest, &channel)
-	                                          : order_connection_row_next(&rest, &connection)) == 1 &&
-	    rest.len < left);
+	} while ((m->kind == ORDER_QUERY_CHANNELS
+			 ? order_channel_row_next(&rest, &channel)
+			 : order_connection_row_next(&rest, &connection)) == 1 &&
+		 rest.len < left);
 	assert(rest.len <= left);
 }
 
-#define RECODE(type, name) \
-	case type: { \
-		struct order_##name m; \
-\
+#define RECODE(type, name)                                \
+	case type: {                                      \
+		struct order_##name m;                    \
+                                                          \
 		if (order_decode_##name(packet, &m) != 0) \
-			return false; \
-		order_encode_##name(o, &m); \
-		return true; \
+			return false;                     \
+		order_encode_##name(o, &m);               \
+		return true;                              \
 	}
 
 static bool

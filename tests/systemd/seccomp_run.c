@@ -86,7 +86,7 @@ static void
 load_argument(struct program *program, uint32_t index, uint32_t word)
 {
 	size_t offset = offsetof(struct seccomp_data, args) + index * sizeof(uint64_t) +
-	    word * sizeof(uint32_t);
+			word * sizeof(uint32_t);
 
 	statement(program, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset);
 }
@@ -168,7 +168,7 @@ add_rule(struct program *program, const json_t *rule)
 	json_t *value;
 	uint32_t action;
 
-	json_object_foreach((json_t *)(uintptr_t)rule, key, value) {
+	json_object_foreach ((json_t *)(uintptr_t)rule, key, value) {
 		bool found = false;
 		for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 			found |= strcmp(known[i], key) == 0;
@@ -257,7 +257,8 @@ main(int argc, char *argv[])
 	struct sock_fprog filter = {.len = program.steps, .filter = program.step};
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == -1) {
-		fprintf(stderr, "seccomp_run: the filter cannot be installed: %s\n", strerror(errno));
+		fprintf(
+		    stderr, "seccomp_run: the filter cannot be installed: %s\n", strerror(errno));
 		return EXIT_PROFILE;
 	}
 	execvp(argv[next + 1], argv + next + 1);

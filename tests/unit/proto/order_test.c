@@ -16,15 +16,15 @@
 
 /* ---- every message: a sample, and decoding followed by encoding -------------------------------------------- */
 
-#define RECODE(name) \
+#define RECODE(name)                                                 \
 	static int recode_##name(struct slice packet, struct out *o) \
-	{ \
-		struct order_##name m; \
-\
-		if (order_decode_##name(packet, &m) != 0) \
-			return -1; \
-		order_encode_##name(o, &m); \
-		return 0; \
+	{                                                            \
+		struct order_##name m;                               \
+                                                                     \
+		if (order_decode_##name(packet, &m) != 0)            \
+			return -1;                                   \
+		order_encode_##name(o, &m);                          \
+		return 0;                                            \
 	}
 RECODE(start)
 RECODE(settings)
@@ -99,9 +99,8 @@ sample_drain(struct out *o)
 static void
 sample_published(struct out *o)
 {
-	order_encode_published(o,
-	    &(struct order_published){
-	        SLICE_LITERAL("tag\0tag"), UINT64_MAX, 1, ERROR_TOO_LARGE, SLICE_LITERAL("too large")});
+	order_encode_published(o, &(struct order_published){SLICE_LITERAL("tag\0tag"), UINT64_MAX,
+				      1, ERROR_TOO_LARGE, SLICE_LITERAL("too large")});
 }
 
 static void
@@ -119,9 +118,9 @@ sample_end_channel(struct out *o)
 static void
 sample_query(struct out *o)
 {
-	order_encode_query(o,
-	    &(struct order_query){77, ORDER_QUERY_CONNECTIONS, 100, SLICE_LITERAL("pre"), SLICE_LITERAL("after"),
-	        SLICE_LITERAL("channel"), SLICE_LITERAL("::1")});
+	order_encode_query(
+	    o, &(struct order_query){77, ORDER_QUERY_CONNECTIONS, 100, SLICE_LITERAL("pre"),
+		   SLICE_LITERAL("after"), SLICE_LITERAL("channel"), SLICE_LITERAL("::1")});
 }
 
 static void
@@ -147,7 +146,8 @@ sample_piece(struct out *o)
 static void
 sample_rows(struct out *o)
 {
-	order_encode_rows(o, &(struct order_rows){5, 1, ORDER_QUERY_CHANNELS, SLICE_LITERAL("rows")});
+	order_encode_rows(
+	    o, &(struct order_rows){5, 1, ORDER_QUERY_CHANNELS, SLICE_LITERAL("rows")});
 }
 
 static void
@@ -271,8 +271,8 @@ order_type_refuses_foreign_packets(void **state)
 	static const struct {
 		const char *bytes;
 		size_t len;
-	} cases[] = {{"", 0}, {"\1", 1}, {"\1\0\1", 3}, {"\0\0\1\0", 4}, {"\17\0\1\0", 4}, {"\1\1\1\0", 4}, {"\1\0\2\0", 4},
-	    {"\1\0\1\1", 4}, {"\377\0\1\0", 4}};
+	} cases[] = {{"", 0}, {"\1", 1}, {"\1\0\1", 3}, {"\0\0\1\0", 4}, {"\17\0\1\0", 4},
+	    {"\1\1\1\0", 4}, {"\1\0\2\0", 4}, {"\1\0\1\1", 4}, {"\377\0\1\0", 4}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
@@ -295,11 +295,14 @@ order_decoders_refuse_every_cut_and_every_tail(void **state)
 			struct out ignored = out_to(back, sizeof back);
 
 			assert_int_equal(
-			    messages[i].recode(slice_of(guard_copy(&guard, packet, len), len), &ignored), -1);
+			    messages[i].recode(
+				slice_of(guard_copy(&guard, packet, len), len), &ignored),
+			    -1);
 		}
 		packet[o.len] = 0;
 		o.len++;
-		assert_int_equal(messages[i].recode(slice_of(guard_copy(&guard, packet, o.len), o.len), &o), -1);
+		assert_int_equal(
+		    messages[i].recode(slice_of(guard_copy(&guard, packet, o.len), o.len), &o), -1);
 	}
 	guard_close(&guard);
 }
@@ -312,11 +315,13 @@ order_decoders_refuse_each_others_packets(void **state)
 	(void)state;
 	for (size_t i = 0; i < MESSAGES; i++)
 		for (size_t j = 0; j < MESSAGES; j++) {
-			struct out o = out_to(packet, sizeof packet), ignored = out_to(back, sizeof back);
+			struct out o = out_to(packet, sizeof packet),
+				   ignored = out_to(back, sizeof back);
 
 			messages[i].sample(&o);
 			if (i != j)
-				assert_int_equal(messages[j].recode(slice_of(o.bytes, o.len), &ignored), -1);
+				assert_int_equal(
+				    messages[j].recode(slice_of(o.bytes, o.len), &ignored), -1);
 		}
 }
 
@@ -343,8 +348,10 @@ order_decoders_read_no_mutation_past_its_end(void **state)
 			random ^= random << 13;
 			random ^= random >> 7;
 			random ^= random << 17;
-			mutant[random % o.len] = (char)((random & 1 << 20) != 0 ? random >> 40
-			                                                         : interesting[(random >> 40) % sizeof interesting]);
+			mutant[random % o.len] =
+			    (char)((random & 1 << 20) != 0
+				       ? random >> 40
+				       : interesting[(random >> 40) % sizeof interesting]);
 		}
 		if (messages[i].recode(slice_of(mutant, o.len), &again) != 0)
 			continue;
@@ -418,8 +425,8 @@ order_rows_are_walked_to_their_end(void **state)
 	order_connection_row_put(&o, &connection);
 	rest = slice_of(o.bytes, o.len);
 	assert_int_equal(order_connection_row_next(&rest, &got), 1);
-	assert_true(got.connection == UINT64_MAX && got.channels == 5 && got.age_s == 6 && got.cursor == 7 &&
-	    got.bytes == 8 && got.lagging == 1);
+	assert_true(got.connection == UINT64_MAX && got.channels == 5 && got.age_s == 6 &&
+		    got.cursor == 7 && got.bytes == 8 && got.lagging == 1);
 	assert_true(slice_equal(got.last_error, connection.last_error));
 	assert_int_equal(order_connection_row_next(&rest, &got), 0);
 	for (size_t len = 1; len < o.len; len++) {

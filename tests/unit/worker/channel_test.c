@@ -100,7 +100,8 @@ channel_members_are_those_who_joined_and_did_not_leave(void **state)
 	}
 	for (unsigned i = 0; i < SLOTS; i++)
 		if (in[slots[i]])
-			channel_leave(f->w, find(f, 1), worker_slot(f->w, slots[i])->member, DIALECT_WS);
+			channel_leave(
+			    f->w, find(f, 1), worker_slot(f->w, slots[i])->member, DIALECT_WS);
 	assert_null(find(f, 1));
 	assert_int_equal(f->w->channels.count, 0);
 	free(in);
@@ -257,13 +258,15 @@ extra_is_taken_when_needed_and_given_back_when_not(void **state)
 			x = extra_need(f->w, s);
 			assert_non_null(x);
 			assert_ptr_equal(extra_need(f->w, s), x);
-			assert_true(buffer_add(&x->input, (const char *)&slots[i], sizeof slots[i]));
+			assert_true(
+			    buffer_add(&x->input, (const char *)&slots[i], sizeof slots[i]));
 		}
 		assert_int_equal(f->w->extras.used, SLOTS);
 		for (unsigned i = 0; i < SLOTS; i++) {
 			struct slot *s = worker_slot(f->w, slots[i]);
 
-			assert_memory_equal(extra_of(f->w, s)->input.bytes, &slots[i], sizeof slots[i]);
+			assert_memory_equal(
+			    extra_of(f->w, s)->input.bytes, &slots[i], sizeof slots[i]);
 			extra_trim(f->w, s);
 			assert_non_null(extra_of(f->w, s)); /* there is input in it */
 			buffer_free(&extra_of(f->w, s)->input);
@@ -317,16 +320,20 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(channel_members_are_those_who_joined_and_did_not_leave,
+		fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        channel_members_are_those_who_joined_and_did_not_leave, fixture_setup, fixture_teardown),
+		channel_table_finds_what_is_there_and_only_that, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        channel_table_finds_what_is_there_and_only_that, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(channel_takes_the_rule_of_a_reload, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(wave_keeps_what_is_newer_and_drops_the_rest, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(wave_has_an_end_but_takes_any_single_event, fixture_setup, fixture_teardown),
+		channel_takes_the_rule_of_a_reload, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        extra_is_taken_when_needed_and_given_back_when_not, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(extra_subs_move_there_and_back, fixture_setup, fixture_teardown),
+		wave_keeps_what_is_newer_and_drops_the_rest, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		wave_has_an_end_but_takes_any_single_event, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(extra_is_taken_when_needed_and_given_back_when_not,
+		fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		extra_subs_move_there_and_back, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("channel", tests, NULL, NULL);

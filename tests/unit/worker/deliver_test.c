@@ -24,27 +24,31 @@ setup_real(void **state)
 static void
 client_tcp(struct client *c, struct fixture *f, int buffer_bytes)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	socklen_t len = sizeof address;
 	int server;
 
 	*c = (struct client){.f = f};
 	assert_return_code(listener, errno);
-	assert_return_code(setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof buffer_bytes), errno);
+	assert_return_code(
+	    setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof buffer_bytes), errno);
 	assert_return_code(bind(listener, (struct sockaddr *)&address, len), errno);
 	assert_return_code(listen(listener, 1), errno);
 	assert_return_code(getsockname(listener, (struct sockaddr *)&address, &len), errno);
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_return_code(c->fd, errno);
-	assert_return_code(setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes), errno);
+	assert_return_code(
+	    setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes), errno);
 	assert_return_code(connect(c->fd, (struct sockaddr *)&address, len), errno);
 	server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	assert_return_code(server, errno);
 	close(listener);
 	assert_true(conn_accept(f->w, server, 7));
 	for (uint32_t slot = 1; slot < f->w->slots.head->touched; slot++)
-		if (f->w->slots.table[slot].state != CONN_FREE && f->w->slots.table[slot].descriptor == server)
+		if (f->w->slots.table[slot].state != CONN_FREE &&
+		    f->w->slots.table[slot].descriptor == server)
 			c->slot = slot;
 	c->generation = client_slot(c)->generation;
 }
@@ -65,7 +69,8 @@ client_until(struct client *c, const char *last)
 static void
 deliver_resumes_where_the_socket_was_full(void **state)
 {
-	static const enum dialect streams[] = {DIALECT_SSE, DIALECT_SSE_JSON, DIALECT_WS, DIALECT_WS_RAW};
+	static const enum dialect streams[] = {
+	    DIALECT_SSE, DIALECT_SSE_JSON, DIALECT_WS, DIALECT_WS_RAW};
 	static const char *const fields[] = {[DIALECT_SSE] = "Accept: text/event-stream\r\n",
 	    [DIALECT_SSE_JSON] = "Accept: text/event-stream\r\n",
 	    [DIALECT_WS] = WS_FIELDS,
@@ -76,7 +81,9 @@ deliver_resumes_where_the_socket_was_full(void **state)
 		struct client c;
 
 		client_tcp(&c, f, 4096);
-		client_get(&c, streams[d] == DIALECT_SSE_JSON ? "channel=a&format=json" : "channel=a", fields[streams[d]]);
+		client_get(&c,
+		    streams[d] == DIALECT_SSE_JSON ? "channel=a&format=json" : "channel=a",
+		    fields[streams[d]]);
 		client_until(&c, "\r\n\r\n");
 		for (unsigned n = 0; n < 100; n++) {
 			fixture_publish(f, "a", n, 3000 + n);
@@ -287,16 +294,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(deliver_resumes_where_the_socket_was_full, setup_real, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(deliver_notices_who_is_gone, setup_real, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(deliver_holds_nothing_for_who_does_not_read, setup_real, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        deliver_closes_the_connection_of_a_send_that_failed, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(deliver_tries_again_when_the_kernel_could_not, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(deliver_puts_control_objects_between_frames, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(deliver_finishes_a_beat_that_was_cut, fixture_setup, fixture_teardown),
+		deliver_resumes_where_the_socket_was_full, setup_real, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        deliver_believes_nothing_when_completions_were_dropped, fixture_setup, fixture_teardown),
+		deliver_notices_who_is_gone, setup_real, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		deliver_holds_nothing_for_who_does_not_read, setup_real, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(deliver_closes_the_connection_of_a_send_that_failed,
+		fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		deliver_tries_again_when_the_kernel_could_not, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		deliver_puts_control_objects_between_frames, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		deliver_finishes_a_beat_that_was_cut, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(deliver_believes_nothing_when_completions_were_dropped,
+		fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("deliver", tests, NULL, NULL);

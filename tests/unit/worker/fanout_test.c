@@ -71,7 +71,8 @@ fanout_loses_nothing_while_members_come_and_go(void **state)
 		fixture_turn(f);
 		client_close(&c[i * 5]); /* one leaves */
 		c[i * 5].fd = -1;
-		client_stream(&c[MEMBERS - 100 + i], f, streams[i % STREAMS], "channel=a&after=0"); /* and one joins */
+		client_stream(&c[MEMBERS - 100 + i], f, streams[i % STREAMS],
+		    "channel=a&after=0"); /* and one joins */
 		fixture_turn(f);
 	}
 	fixture_publish(f, "a", n++, 5);
@@ -80,7 +81,8 @@ fanout_loses_nothing_while_members_come_and_go(void **state)
 			continue;
 		client_run(&c[i]);
 		client_has(&c[i], first[i], n - 1);
-		client_sound(&c[i], i < MEMBERS - 100 ? streams[i % STREAMS] : streams[(i - (MEMBERS - 100)) % STREAMS]);
+		client_sound(&c[i], i < MEMBERS - 100 ? streams[i % STREAMS]
+						      : streams[(i - (MEMBERS - 100)) % STREAMS]);
 		client_close(&c[i]);
 	}
 	free(c);
@@ -227,18 +229,21 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(fanout_brings_every_event_to_every_dialect, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        fanout_sends_an_event_of_two_subscribed_channels_once, fixture_setup, fixture_teardown),
+		fanout_brings_every_event_to_every_dialect, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(fanout_sends_an_event_of_two_subscribed_channels_once,
+		fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        fanout_loses_nothing_while_members_come_and_go, fixture_setup, fixture_teardown),
+		fanout_loses_nothing_while_members_come_and_go, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(fanout_loses_nothing_when_a_wave_is_cut_during_a_pass,
+		fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        fanout_loses_nothing_when_a_wave_is_cut_during_a_pass, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(fanout_serves_a_small_channel_while_a_pass_of_a_large_one_is_under_way,
-	        fixture_setup, fixture_teardown),
+		fanout_serves_a_small_channel_while_a_pass_of_a_large_one_is_under_way,
+		fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        fanout_takes_a_lagging_client_back_without_loss, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(fanout_releases_held_polls_with_the_news, fixture_setup, fixture_teardown),
+		fanout_takes_a_lagging_client_back_without_loss, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		fanout_releases_held_polls_with_the_news, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("fanout", tests, NULL, NULL);

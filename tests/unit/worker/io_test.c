@@ -159,7 +159,8 @@ recv_fds_that_lost_some_closes_all(void **state)
 	size_t open_before = descriptors_open();
 
 	pass_fds(control[0], "six", passed, 6);
-	assert_int_equal(io_recv_fds(&f->io, control[1], bytes, sizeof bytes, fds, 4, &received), 3);
+	assert_int_equal(
+	    io_recv_fds(&f->io, control[1], bytes, sizeof bytes, fds, 4, &received), 3);
 	assert_true(received.fds_lost);
 	assert_int_equal(received.fds_count, 0);
 	assert_int_equal(descriptors_open(), open_before);
@@ -239,7 +240,6 @@ clocks_go_forward(void **state)
 	uint64_t wall_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_usec / 1000;
 	assert_true(wall_ms >= before_ms && wall_ms - before_ms < 60000);
 }
-
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 

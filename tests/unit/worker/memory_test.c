@@ -89,8 +89,9 @@ come(struct fixture *f, struct client *c)
 	client_open(&c[HELD], f);
 	client_get(&c[HELD], "channel=b&after=1763856000000-00002&wait=20", "");
 	client_open(&c[PUBLISHER], f);
-	client_text(&c[PUBLISHER], "POST /events?channel=p&type=t HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
-	                           "Idempotency-Key: k\r\n\r\nhel");
+	client_text(&c[PUBLISHER],
+	    "POST /events?channel=p&type=t HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+	    "Idempotency-Key: k\r\n\r\nhel");
 }
 
 /* A scenario that goes through all that allocates. Returns how many clients ended. */
@@ -172,7 +173,8 @@ memory_refused_anywhere_costs_one_client_at_most(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(memory_refused_anywhere_costs_one_client_at_most)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(memory_refused_anywhere_costs_one_client_at_most)};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }

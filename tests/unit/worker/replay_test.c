@@ -42,7 +42,8 @@ replay_begins_where_each_kind_of_cursor_says(void **state)
 	static const struct {
 		const char *after; /* NULL: the id of event 3 */
 		unsigned first;
-	} cases[] = {{NULL, 4}, {"0", 0}, {"-3", 7}, {"-1", 9}, {"-100", 0}, {"1763856000000", 0}, {"1763855999000", 0}};
+	} cases[] = {{NULL, 4}, {"0", 0}, {"-3", 7}, {"-1", 9}, {"-100", 0}, {"1763856000000", 0},
+	    {"1763855999000", 0}};
 
 	for (unsigned n = 0; n < 10; n++)
 		ids[n] = fixture_publish(f, "a", n, 100);
@@ -77,7 +78,8 @@ replay_by_last_event_id_goes_on_behind_it(void **state)
 
 		third = n == 2 ? id : third;
 	}
-	snprintf(fields, sizeof fields, "Accept: text/event-stream\r\nLast-Event-ID: %s\r\n", text_of(third, text));
+	snprintf(fields, sizeof fields, "Accept: text/event-stream\r\nLast-Event-ID: %s\r\n",
+	    text_of(third, text));
 	client_open(&c, f);
 	client_get(&c, "channel=a&after=0", fields);
 	client_run(&c);
@@ -120,7 +122,11 @@ replay_of_many_events_comes_in_order_and_ends_live(void **state)
 			fixture_end(f);
 			assert_true(fixture_begin(f, 1 << 20, false));
 			for (unsigned n = 0; n < 1500; n++)
-				fixture_publish(f, n % 3 == 0 ? "a" : n % 3 == 1 ? "b" : "b,c", n, 200);
+				fixture_publish(f,
+				    n % 3 == 0   ? "a"
+				    : n % 3 == 1 ? "b"
+						 : "b,c",
+				    n, 200);
 		}
 	}
 }
@@ -202,8 +208,9 @@ replay_tells_a_gap_iff_an_event_is_gone(void **state)
 			client_run(&c);
 			client_has(&c, gap ? oldest : n + 1, 199);
 			client_sound(&c, streams[d]);
-			snprintf(want, sizeof want, "{\"op\":\"gap\",\"channel\":\"a\",\"after\":\"%s\",\"at\":\"%s\"}", text,
-			    text_of(ids[oldest - 1], at));
+			snprintf(want, sizeof want,
+			    "{\"op\":\"gap\",\"channel\":\"a\",\"after\":\"%s\",\"at\":\"%s\"}",
+			    text, text_of(ids[oldest - 1], at));
 			if (streams[d] != DIALECT_WS_RAW)
 				assert_int_equal(client_count(&c, want), gap);
 			client_close(&c);
@@ -268,7 +275,8 @@ replay_of_a_later_subscription_has_all_of_it_and_nothing_twice(void **state)
 	unsigned numbers[4096];
 	size_t n;
 
-	fixture_publish(f, "a,b", 0, 0); /* before the first subscription began: the second brings it */
+	fixture_publish(
+	    f, "a,b", 0, 0); /* before the first subscription began: the second brings it */
 	client_stream(&c, f, DIALECT_WS, "channel=a");
 	fixture_run(f);
 	fixture_publish(f, "a,b", 1, 0); /* delivered as a's: not once more as b's */
@@ -333,7 +341,8 @@ replay_loses_nothing_of_one_channel_by_the_gap_of_another(void **state)
 	fixture_publish(f, "b,a", 1, 0);
 	fixture_publish(f, "b,a", 2, 0);
 	/* b's history is forgotten: a's is not, though the events are the same. */
-	assert_int_equal(ring_write_forget(f->ring, (struct record_slice){"b", 1}, 0, FIXTURE_MS, &id), RING_OK);
+	assert_int_equal(
+	    ring_write_forget(f->ring, (struct record_slice){"b", 1}, 0, FIXTURE_MS, &id), RING_OK);
 	fixture_publish(f, "b", 3, 0);
 	snprintf(query, sizeof query, "channel=b&channel=a&after=%s", text_of(before, text));
 	client_stream(&c, f, DIALECT_WS, query);
@@ -406,7 +415,8 @@ replay_and_live_are_one_sequence_over_a_socket_of_one_byte(void **state)
 		char query[128], text[ID_TEXT_MAX + 1];
 		unsigned n = 0;
 
-		snprintf(query, sizeof query, "channel=a&channel=b&after=%s", text_of(fixture_publish(f, "m", 0, 0), text));
+		snprintf(query, sizeof query, "channel=a&channel=b&after=%s",
+		    text_of(fixture_publish(f, "m", 0, 0), text));
 		for (; n < 10; n++)
 			fixture_publish(f, "a,b", n, 10);
 		f->fake->chop = 1;
@@ -475,31 +485,42 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(replay_begins_where_each_kind_of_cursor_says, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(replay_by_last_event_id_goes_on_behind_it, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        replay_of_many_events_comes_in_order_and_ends_live, fixture_setup, fixture_teardown),
+		replay_begins_where_each_kind_of_cursor_says, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        replay_of_the_last_counts_from_when_it_was_asked_for, fixture_setup, fixture_teardown),
+		replay_by_last_event_id_goes_on_behind_it, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(replay_of_many_events_comes_in_order_and_ends_live,
+		fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(replay_of_the_last_counts_from_when_it_was_asked_for,
+		fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        replay_of_the_last_is_welcomed_just_before_it, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(replay_tells_a_gap_iff_an_event_is_gone, setup_tiny, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(replay_tells_a_poll_of_its_gap, setup_tiny, fixture_teardown),
+		replay_of_the_last_is_welcomed_just_before_it, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        replay_tells_a_lagging_client_only_of_the_channel_that_lost, setup_tiny, fixture_teardown),
+		replay_tells_a_gap_iff_an_event_is_gone, setup_tiny, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        replay_of_a_later_subscription_has_all_of_it_and_nothing_twice, fixture_setup, fixture_teardown),
+		replay_tells_a_poll_of_its_gap, setup_tiny, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        replay_of_a_later_subscription_survives_cut_sends, fixture_setup, fixture_teardown),
+		replay_tells_a_lagging_client_only_of_the_channel_that_lost, setup_tiny,
+		fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        replay_loses_nothing_of_one_channel_by_the_gap_of_another, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(replay_resumes_a_send_cut_at_any_byte, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(replay_resumes_a_gathered_send_cut_at_any_byte, fixture_setup, fixture_teardown),
+		replay_of_a_later_subscription_has_all_of_it_and_nothing_twice, fixture_setup,
+		fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        replay_and_live_are_one_sequence_over_a_socket_of_one_byte, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(replay_closes_a_client_lapped_inside_a_frame, setup_tiny, fixture_teardown),
+		replay_of_a_later_subscription_survives_cut_sends, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        replay_reads_what_was_said_while_a_frame_was_half_sent, fixture_setup, fixture_teardown),
+		replay_loses_nothing_of_one_channel_by_the_gap_of_another, fixture_setup,
+		fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_resumes_a_send_cut_at_any_byte, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_resumes_a_gathered_send_cut_at_any_byte, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_and_live_are_one_sequence_over_a_socket_of_one_byte, fixture_setup,
+		fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_closes_a_client_lapped_inside_a_frame, setup_tiny, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(replay_reads_what_was_said_while_a_frame_was_half_sent,
+		fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("replay", tests, NULL, NULL);

@@ -32,9 +32,9 @@
 /* What a worker holds when it enters the sandbox, and what an attacker would start from. */
 struct holdings {
 	struct io io;
-	int segment;        /* the ring's memfd, opened read-only */
-	void *mapped;       /* its read-only mapping */
-	int pair[2];        /* a client's TCP connection */
+	int segment;  /* the ring's memfd, opened read-only */
+	void *mapped; /* its read-only mapping */
+	int pair[2];  /* a client's TCP connection */
 	int control[2];
 	int doorbell;
 	int pidfd; /* of this process itself */
@@ -324,7 +324,8 @@ static long
 try_attach_filter(struct holdings *h)
 {
 	int none = 0;
-	return syscall(SYS_setsockopt, h->pair[0], SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none);
+	return syscall(
+	    SYS_setsockopt, h->pair[0], SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none);
 }
 
 static long
@@ -546,10 +547,8 @@ redirect_finished(struct holdings *h, size_t by_ring)
 	    getsockname(listener, (struct sockaddr *)&address, &address_len) == -1)
 		return 1;
 	struct iovec vector = {text, 1};
-	struct msghdr message = {.msg_iov = &vector,
-	    .msg_iovlen = 1,
-	    .msg_name = &address,
-	    .msg_namelen = address_len};
+	struct msghdr message = {
+	    .msg_iov = &vector, .msg_iovlen = 1, .msg_name = &address, .msg_namelen = address_len};
 	/* Where even a fresh socket does not connect so, the case would prove nothing. */
 	if (sendmsg(fresh, &message, MSG_FASTOPEN) != 1)
 		return 2;
@@ -611,12 +610,12 @@ ignore(int signal_number)
 	(void)signal_number;
 }
 
-#define NEED(condition) \
-	do { \
-		if (!(condition)) { \
+#define NEED(condition)                                                                   \
+	do {                                                                              \
+		if (!(condition)) {                                                       \
 			fprintf(stderr, "needed: %s: %s\n", #condition, strerror(errno)); \
-			return 1; \
-		} \
+			return 1;                                                         \
+		}                                                                         \
 	} while (0)
 
 static int
@@ -693,7 +692,8 @@ use_memory(void)
 	char *block = malloc(size);
 	NEED(block != NULL);
 	memset(block, 1, size);
-	NEED(madvise((void *)(((uintptr_t)block + 4095) & ~(uintptr_t)4095), 4096, MADV_DONTNEED) == 0);
+	NEED(madvise((void *)(((uintptr_t)block + 4095) & ~(uintptr_t)4095), 4096, MADV_DONTNEED) ==
+	     0);
 	char *larger = realloc(block, size * 2);
 	NEED(larger != NULL);
 	free(larger);
@@ -774,8 +774,8 @@ stay_inside(const int channel[2])
 
 	alarm(10);
 	/* As root, be somebody else, so that ownership of the /proc files can tell. */
-	if (geteuid() == 0 && (setresgid(65534, 65534, 65534) == -1 ||
-	    setresuid(65534, 65534, 65534) == -1))
+	if (geteuid() == 0 &&
+	    (setresgid(65534, 65534, 65534) == -1 || setresuid(65534, 65534, 65534) == -1))
 		_exit(1);
 	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	if (send(channel[1], "o", 1, 0) != 1 || recv(channel[1], &byte, 1, 0) != 1)

@@ -60,7 +60,9 @@ post(struct client *c, const char *query, const char *fields, const char *body, 
 {
 	char head[1024];
 
-	snprintf(head, sizeof head, "POST /events?%s HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n%s\r\n", query, len, fields);
+	snprintf(head, sizeof head,
+	    "POST /events?%s HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n%s\r\n", query, len,
+	    fields);
 	client_text(c, head);
 	while (len != 0) {
 		const size_t piece = len < 32768 ? len : 32768;
@@ -82,10 +84,14 @@ publish_by_post_passes_on_what_the_body_means(void **state)
 		const char *data, *type, *key;
 	} cases[] = {
 	    {"channel=p", "", "a b", EVENT_TEXT, "a b", "message", ""},
-	    {"channel=p", "Content-Type: application/json\r\n", " {\"a\": 1} ", EVENT_JSON, "{\"a\": 1}", "message", ""},
-	    {"channel=p", "Content-Type: application/json\r\n", "\"a\\u0062\"", EVENT_TEXT, "ab", "message", ""},
-	    {"channel=p&type=t", "Content-Type: text/plain\r\nIdempotency-Key: k\r\n", "x", EVENT_TEXT, "x", "t", "k"},
-	    {"channel=p", "Content-Type: application/octet-stream\r\n", "x", EVENT_BINARY, "x", "message", ""},
+	    {"channel=p", "Content-Type: application/json\r\n", " {\"a\": 1} ", EVENT_JSON,
+		"{\"a\": 1}", "message", ""},
+	    {"channel=p", "Content-Type: application/json\r\n", "\"a\\u0062\"", EVENT_TEXT, "ab",
+		"message", ""},
+	    {"channel=p&type=t", "Content-Type: text/plain\r\nIdempotency-Key: k\r\n", "x",
+		EVENT_TEXT, "x", "t", "k"},
+	    {"channel=p", "Content-Type: application/octet-stream\r\n", "x", EVENT_BINARY, "x",
+		"message", ""},
 	    {"channel=p", "Content-Type: text/plain\r\n", "", EVENT_TEXT, "", "message", ""},
 	};
 	struct fixture *f = *state;
@@ -140,8 +146,10 @@ publish_is_refused_before_it_reaches_the_master(void **state)
 	assert_non_null(whole);
 	f->settings.rule_count = 2;
 	f->settings.max_event_bytes = sizeof large - 1;
-	f->settings.rules[0] = (struct rule){SLICE_LITERAL("closed"), RULE_ANYONE, RULE_NOBODY, RULE_GAP};
-	f->settings.rules[1] = (struct rule){SLICE_LITERAL("*"), RULE_ANYONE, RULE_ANYONE, RULE_GAP};
+	f->settings.rules[0] =
+	    (struct rule){SLICE_LITERAL("closed"), RULE_ANYONE, RULE_NOBODY, RULE_GAP};
+	f->settings.rules[1] =
+	    (struct rule){SLICE_LITERAL("*"), RULE_ANYONE, RULE_ANYONE, RULE_GAP};
 	fixture_set(f);
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		client_open(&c, f);
@@ -210,7 +218,8 @@ publish_by_websocket_is_answered_with_its_ref(void **state)
 	assert_non_null(whole);
 	client_stream(&c, f, DIALECT_WS, "channel=a");
 	client_run(&c);
-	client_op(&c, "{\"op\":\"publish\",\"channel\":\"p\",\"data\":\"x\",\"key\":\"k\",\"ref\":\"my \\\"ref\\\"\"}");
+	client_op(&c,
+	    "{\"op\":\"publish\",\"channel\":\"p\",\"data\":\"x\",\"key\":\"k\",\"ref\":\"my \\\"ref\\\"\"}");
 	client_op(&c, "{\"op\":\"publish\",\"channel\":\"p\",\"data64\":\"AAE=\",\"ref\":2}");
 	fixture_run(f);
 	assert_true(take_publish(f, whole, &m, &pieces));
@@ -218,13 +227,18 @@ publish_by_websocket_is_answered_with_its_ref(void **state)
 	answer(f, m.tag, ERROR_NONE, false);
 	client_read(&c);
 	assert_int_equal(
-	    client_count(&c, "{\"op\":\"published\",\"id\":\"1763856000000-00009\",\"ref\":\"my \\\"ref\\\"\"}"), 1);
+	    client_count(&c,
+		"{\"op\":\"published\",\"id\":\"1763856000000-00009\",\"ref\":\"my \\\"ref\\\"\"}"),
+	    1);
 	assert_true(take_publish(f, whole, &m, &pieces));
 	assert_int_equal(m.event.kind, EVENT_BINARY);
 	assert_int_equal(m.event.data.len, 2);
 	answer(f, m.tag, ERROR_TOO_LARGE, false);
 	client_read(&c);
-	assert_int_equal(client_count(&c, "{\"op\":\"error\",\"code\":\"too_large\",\"message\":\"because\",\"ref\":2}"), 1);
+	assert_int_equal(
+	    client_count(
+		&c, "{\"op\":\"error\",\"code\":\"too_large\",\"message\":\"because\",\"ref\":2}"),
+	    1);
 	client_sound(&c, DIALECT_WS);
 	client_close(&c);
 	free(whole);
@@ -250,7 +264,8 @@ publish_answers_find_nobody_when_the_client_has_left(void **state)
 	assert_false(client_held(&c));
 	client_open(&next, f); /* takes over its slot */
 	assert_int_equal(next.slot, c.slot);
-	client_text(&next, "GET /events?channel=a&after=1763856000000-00001&wait=20 HTTP/1.1\r\nHost: a\r\n\r\n");
+	client_text(&next,
+	    "GET /events?channel=a&after=1763856000000-00001&wait=20 HTTP/1.1\r\nHost: a\r\n\r\n");
 	fixture_run(f);
 	answer(f, m.tag, ERROR_NONE, false);
 	client_read(&next);
@@ -315,7 +330,8 @@ publish_with_expect_is_told_to_continue(void **state)
 
 	assert_non_null(whole);
 	client_open(&c, f);
-	client_text(&c, "POST /events?channel=p HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+	client_text(&c,
+	    "POST /events?channel=p HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
 	client_run(&c);
 	assert_string_equal(c.bytes, "HTTP/1.1 100 Continue\r\n\r\n");
 	client_text(&c, "hi");
@@ -332,16 +348,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(publish_by_post_passes_on_what_the_body_means, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        publish_is_refused_before_it_reaches_the_master, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(publish_of_any_size_is_put_together_again, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(publish_by_websocket_is_answered_with_its_ref, fixture_setup, fixture_teardown),
+		publish_by_post_passes_on_what_the_body_means, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        publish_answers_find_nobody_when_the_client_has_left, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(publish_that_times_out_ends_its_connection, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(publish_without_a_master_is_refused, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(publish_with_expect_is_told_to_continue, fixture_setup, fixture_teardown),
+		publish_is_refused_before_it_reaches_the_master, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		publish_of_any_size_is_put_together_again, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		publish_by_websocket_is_answered_with_its_ref, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(publish_answers_find_nobody_when_the_client_has_left,
+		fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		publish_that_times_out_ends_its_connection, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		publish_without_a_master_is_refused, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		publish_with_expect_is_told_to_continue, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("serve_publish", tests, NULL, NULL);

@@ -41,7 +41,8 @@ ws_handshakes_end_as_the_contract_says(void **state)
 	} cases[] = {
 	    {"channel=a", WS_FIELDS, "\"op\":\"welcome\"", 0},
 	    {"", WS_FIELDS, "\"op\":\"welcome\"", 0},
-	    {"channel=a", WS_FIELDS "Sec-WebSocket-Protocol: x, ringcast.v1\r\n", "Sec-WebSocket-Protocol: ringcast.v1", 0},
+	    {"channel=a", WS_FIELDS "Sec-WebSocket-Protocol: x, ringcast.v1\r\n",
+		"Sec-WebSocket-Protocol: ringcast.v1", 0},
 	    {"channel=a", WS_FIELDS "Sec-WebSocket-Protocol: x\r\n", "\"op\":\"welcome\"", 0},
 	    {"channel=$x", WS_FIELDS, "\"code\":\"bad_channel\"", 1008},
 	    {"channel=a&after=17", WS_FIELDS, "\"code\":\"bad_after\"", 1008},
@@ -49,14 +50,18 @@ ws_handshakes_end_as_the_contract_says(void **state)
 	    {"", WS_FIELDS "Sec-WebSocket-Protocol: ringcast.raw\r\n", "HTTP/1.1 101", 1008},
 	    {"channel=a", WS_FIELDS "Origin: http://evil.example\r\n", "HTTP/1.1 403", 0},
 	    {"channel=a", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "HTTP/1.1 426", 0},
-	    {"channel=a", "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 8\r\n"
-	                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "Sec-WebSocket-Version: 13", 0},
+	    {"channel=a",
+		"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 8\r\n"
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+		"Sec-WebSocket-Version: 13", 0},
 	};
 	struct fixture *f = *state;
 
 	f->settings.rule_count = 2;
-	f->settings.rules[0] = (struct rule){SLICE_LITERAL("closed"), RULE_NOBODY, RULE_NOBODY, RULE_GAP};
-	f->settings.rules[1] = (struct rule){SLICE_LITERAL("*"), RULE_ANYONE, RULE_ANYONE, RULE_GAP};
+	f->settings.rules[0] =
+	    (struct rule){SLICE_LITERAL("closed"), RULE_NOBODY, RULE_NOBODY, RULE_GAP};
+	f->settings.rules[1] =
+	    (struct rule){SLICE_LITERAL("*"), RULE_ANYONE, RULE_ANYONE, RULE_GAP};
 	fixture_set(f);
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct client c;
@@ -80,10 +85,14 @@ ws_operations_are_answered(void **state)
 		const char *op, *want;
 	} cases[] = {
 	    {"{\"op\":\"ping\",\"ref\":\"x\"}", "{\"op\":\"pong\",\"at\":"},
-	    {"{\"op\":\"subscribe\",\"channel\":\"b\",\"ref\":1}", "{\"op\":\"subscribed\",\"channel\":\"b\",\"at\":"},
-	    {"{\"op\":\"subscribe\",\"channel\":\"b\",\"after\":\"0\"}", "{\"op\":\"subscribed\",\"channel\":\"b\",\"at\":"},
-	    {"{\"op\":\"unsubscribe\",\"channel\":\"b\"}", "{\"op\":\"unsubscribed\",\"channel\":\"b\"}"},
-	    {"{\"op\":\"unsubscribe\",\"channel\":\"never\"}", "{\"op\":\"unsubscribed\",\"channel\":\"never\"}"},
+	    {"{\"op\":\"subscribe\",\"channel\":\"b\",\"ref\":1}",
+		"{\"op\":\"subscribed\",\"channel\":\"b\",\"at\":"},
+	    {"{\"op\":\"subscribe\",\"channel\":\"b\",\"after\":\"0\"}",
+		"{\"op\":\"subscribed\",\"channel\":\"b\",\"at\":"},
+	    {"{\"op\":\"unsubscribe\",\"channel\":\"b\"}",
+		"{\"op\":\"unsubscribed\",\"channel\":\"b\"}"},
+	    {"{\"op\":\"unsubscribe\",\"channel\":\"never\"}",
+		"{\"op\":\"unsubscribed\",\"channel\":\"never\"}"},
 	    {"{\"op\":\"presence\"}", "\"code\":\"unknown_op\""},
 	    {"{\"op\":\"subscribe\"}", "\"code\":\"no_channel\""},
 	    {"{\"op\":", "\"code\":\"bad_json\""},
@@ -108,8 +117,11 @@ ws_operations_are_answered(void **state)
 static void
 ws_input_means_the_same_wherever_it_is_split(void **state)
 {
-	static const char input[] = "\x81\x8d\0\0\0\0{\"op\":\"ping\"}" "\x01\x84\0\0\0\0{\"op" "\x89\x82\0\0\0\0hi"
-	    "\x80\x89\0\0\0\0\":\"ping\"}" "\x88\x82\0\0\0\0\x03\xe8";
+	static const char input[] = "\x81\x8d\0\0\0\0{\"op\":\"ping\"}"
+				    "\x01\x84\0\0\0\0{\"op"
+				    "\x89\x82\0\0\0\0hi"
+				    "\x80\x89\0\0\0\0\":\"ping\"}"
+				    "\x88\x82\0\0\0\0\x03\xe8";
 	struct fixture *f = *state;
 
 	for (size_t at = 0; at < sizeof input - 1; at++) {
@@ -306,8 +318,12 @@ ws_and_others_are_told_when_their_channel_is_ended(void **state)
 	client_run(&raw);
 	client_run(&sse);
 	client_run(&held);
-	assert_int_equal(client_count(&ws, "{\"op\":\"unsubscribed\",\"channel\":\"a\",\"reason\":\"deleted\"}"), 1);
-	assert_int_equal(client_count(&both, "{\"op\":\"unsubscribed\",\"channel\":\"a\",\"reason\":\"deleted\"}"), 1);
+	assert_int_equal(
+	    client_count(&ws, "{\"op\":\"unsubscribed\",\"channel\":\"a\",\"reason\":\"deleted\"}"),
+	    1);
+	assert_int_equal(client_count(&both,
+			     "{\"op\":\"unsubscribed\",\"channel\":\"a\",\"reason\":\"deleted\"}"),
+	    1);
 	assert_false(ws.ended || both.ended);
 	assert_int_equal(close_code(&raw), 1000);
 	assert_true(sse.ended);
@@ -328,19 +344,26 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(ws_handshakes_end_as_the_contract_says, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(ws_operations_are_answered, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(ws_input_means_the_same_wherever_it_is_split, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(ws_broken_input_is_closed_with_its_code, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        ws_operations_behind_the_handshake_are_not_lost, fixture_setup, fixture_teardown),
+		ws_handshakes_end_as_the_contract_says, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        ws_gets_nothing_of_a_channel_after_it_was_unsubscribed, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(ws_is_limited_in_channels, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(ws_is_pinged_and_ends_when_it_does_not_answer, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(ws_raw_publishes_and_receives_bare_data, fixture_setup, fixture_teardown),
+		ws_operations_are_answered, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        ws_and_others_are_told_when_their_channel_is_ended, fixture_setup, fixture_teardown),
+		ws_input_means_the_same_wherever_it_is_split, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_broken_input_is_closed_with_its_code, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_operations_behind_the_handshake_are_not_lost, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(ws_gets_nothing_of_a_channel_after_it_was_unsubscribed,
+		fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_is_limited_in_channels, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_is_pinged_and_ends_when_it_does_not_answer, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_raw_publishes_and_receives_bare_data, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(ws_and_others_are_told_when_their_channel_is_ended,
+		fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("serve_ws", tests, NULL, NULL);

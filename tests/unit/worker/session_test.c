@@ -75,7 +75,8 @@ session_answers_the_same_wherever_requests_are_split(void **state)
 			fixture_run(f);
 			fixture_wait_ms(f, 0);
 		}
-		assert_true(strstr(whole, "HTTP/1.1 200") == whole || strstr(whole, "HTTP/1.1 204") == whole);
+		assert_true(strstr(whole, "HTTP/1.1 200") == whole ||
+			    strstr(whole, "HTTP/1.1 204") == whole);
 		free(whole);
 		fixture_wait_ms(f, 2500); /* lingerers */
 		assert_int_equal(f->w->connection_count, 0);
@@ -138,7 +139,9 @@ session_answers_what_came_before_a_half_close(void **state)
 		struct client c;
 
 		client_open(&c, f);
-		client_text(&c, way == 2 ? GET("/events?channel=a&after=1763856000000-00001&wait=20") : GET("/readyz"));
+		client_text(&c, way == 2
+				    ? GET("/events?channel=a&after=1763856000000-00001&wait=20")
+				    : GET("/readyz"));
 		if (way != 0)
 			fixture_run(f);
 		client_text(&c, GET("/events?channel=a&after=0"));
@@ -157,7 +160,8 @@ session_answers_what_came_before_a_half_close(void **state)
 static void
 session_lets_nothing_through_behind_a_forbidden_origin(void **state)
 {
-	static const char attack[] = "POST /events?channel=p HTTP/1.1\r\nHost: a\r\nOrigin: http://evil.example\r\n"
+	static const char attack[] =
+	    "POST /events?channel=p HTTP/1.1\r\nHost: a\r\nOrigin: http://evil.example\r\n"
 	    "Content-Type: text/plain\r\nContent-Length: 94\r\n\r\n"
 	    "POST /events?channel=p HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nevil      ";
 	struct fixture *f = *state;
@@ -177,13 +181,14 @@ session_ends_what_takes_too_long(void **state)
 {
 	static const struct {
 		const char *text;
-		uint32_t after_s; /* and not before */
+		uint32_t after_s;   /* and not before */
 		const char *answer; /* "": none */
 	} cases[] = {
 	    {"", 10, ""},
 	    {"GET /heal", 10, "HTTP/1.1 408"},
 	    {GET("/healthz"), 75, "HTTP/1.1 200"},
-	    {"POST /events?channel=p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel", 30, "HTTP/1.1 408"},
+	    {"POST /events?channel=p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel", 30,
+		"HTTP/1.1 408"},
 	};
 	struct fixture *f = *state;
 
@@ -240,7 +245,8 @@ session_lets_a_long_answer_over_a_slow_line_finish(void **state)
 		fixture_publish(f, "a", n, 60000);
 	f->fake->chop = 8 << 10;
 	client_open(&c, f);
-	client_text(&c, "GET /events?channel=a&after=0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+	client_text(
+	    &c, "GET /events?channel=a&after=0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
 	for (int i = 0; i < 200 && !c.ended; i++) {
 		for (int t = 0; t < 4; t++)
 			fixture_turn(f);
@@ -261,7 +267,8 @@ session_cuts_an_answer_that_nobody_reads(void **state)
 	for (unsigned n = 0; n < 12; n++)
 		fixture_publish(f, "a", n, 60000);
 	client_open(&c, f);
-	client_text(&c, "GET /events?channel=a&after=0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+	client_text(
+	    &c, "GET /events?channel=a&after=0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
 	fixture_run(f);
 	assert_true(deliver_pending(f->w, client_slot(&c)) != 0);
 	fixture_wait_ms(f, 62000);
@@ -279,7 +286,8 @@ session_stops_reading_while_answers_wait(void **state)
 
 	client_open(&c, f);
 	for (int i = 0; i < 4000; i++) {
-		const ssize_t n = send(c.fd, GET("/healthz"), strlen(GET("/healthz")), MSG_DONTWAIT);
+		const ssize_t n =
+		    send(c.fd, GET("/healthz"), strlen(GET("/healthz")), MSG_DONTWAIT);
 
 		sent += n > 0;
 		if (n != (ssize_t)strlen(GET("/healthz")))
@@ -298,21 +306,26 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(session_answers_the_same_wherever_requests_are_split,
+		fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        session_answers_the_same_wherever_requests_are_split, fixture_setup, fixture_teardown),
+		session_answers_requests_of_one_byte_at_a_time, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        session_answers_requests_of_one_byte_at_a_time, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(session_keeps_order_behind_a_held_poll, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(session_answers_what_came_before_a_half_close, fixture_setup, fixture_teardown),
+		session_keeps_order_behind_a_held_poll, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        session_lets_nothing_through_behind_a_forbidden_origin, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(session_ends_what_takes_too_long, fixture_setup, fixture_teardown),
+		session_answers_what_came_before_a_half_close, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(session_lets_nothing_through_behind_a_forbidden_origin,
+		fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        session_answers_a_held_poll_when_its_time_is_up, fixture_setup, fixture_teardown),
+		session_ends_what_takes_too_long, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        session_lets_a_long_answer_over_a_slow_line_finish, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(session_cuts_an_answer_that_nobody_reads, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(session_stops_reading_while_answers_wait, fixture_setup, fixture_teardown),
+		session_answers_a_held_poll_when_its_time_is_up, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(session_lets_a_long_answer_over_a_slow_line_finish,
+		fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		session_cuts_an_answer_that_nobody_reads, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		session_stops_reading_while_answers_wait, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("session", tests, NULL, NULL);

@@ -26,7 +26,8 @@ timer_calls_each_deadline_in_its_tick(void **state)
 	unsigned left = CLIENTS, set_again = 0;
 
 	for (unsigned i = 0; i < CLIENTS; i++) {
-		const uint32_t ticks = i < 200 ? worker_random(f->w, 600) : worker_random(f->w, 30000);
+		const uint32_t ticks =
+		    i < 200 ? worker_random(f->w, 600) : worker_random(f->w, 30000);
 
 		client_open(&c[i], f);
 		timer_set(f->w, c[i].slot, ticks * TIMER_TICK_MS);
@@ -140,11 +141,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(timer_calls_each_deadline_in_its_tick, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(timer_bears_changes_while_a_tick_is_under_way, fixture_setup, fixture_teardown),
-	    cmocka_unit_test_setup_teardown(timer_catches_up_after_a_long_sleep, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
-	        timer_waits_no_longer_than_until_the_next_deadline, fixture_setup, fixture_teardown),
+		timer_calls_each_deadline_in_its_tick, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		timer_bears_changes_while_a_tick_is_under_way, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		timer_catches_up_after_a_long_sleep, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(timer_waits_no_longer_than_until_the_next_deadline,
+		fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("timer", tests, NULL, NULL);

@@ -18,9 +18,10 @@
  * A test's orders to the entries below; a test program may have a global where the product may not.
  */
 static struct {
-	int result;       /* answered instead of entering, `times` times */
-	int times;        /* -1: for ever */
-	unsigned partial; /* entries that each submission leaves behind, as long as more are queued */
+	int result; /* answered instead of entering, `times` times */
+	int times;  /* -1: for ever */
+	/* entries that each submission leaves behind, as long as more are queued */
+	unsigned partial;
 	bool until_empty; /* `result` is answered as long as a completion waits to be taken */
 	unsigned refused; /* counts what was answered instead of entering */
 } inject;

@@ -454,8 +454,8 @@ ring_refuses_what_the_worker_never_asks(void **state)
 	    IORING_OP_UNLINKAT, IORING_OP_RENAMEAT, IORING_OP_SHUTDOWN, IORING_OP_FILES_UPDATE,
 	    IORING_OP_PROVIDE_BUFFERS, IORING_OP_MSG_RING, IORING_OP_URING_CMD,
 	    IORING_OP_ASYNC_CANCEL, IORING_OP_POLL_REMOVE, IORING_OP_TIMEOUT, IORING_OP_SEND_ZC};
-	static const uint8_t flags[] = {IOSQE_FIXED_FILE, IOSQE_IO_DRAIN, IOSQE_IO_LINK,
-	    IOSQE_IO_HARDLINK, IOSQE_ASYNC};
+	static const uint8_t flags[] = {
+	    IOSQE_FIXED_FILE, IOSQE_IO_DRAIN, IOSQE_IO_LINK, IOSQE_IO_HARDLINK, IOSQE_ASYNC};
 	struct fixture *f = *state;
 	struct io_uring *ring = uring_ring(&f->io);
 	struct io_uring_sqe *sqe;
