@@ -1,10 +1,8 @@
 /*
  * supervise_test.c: a whole master, with this program as its worker.
  *
- * The test runs the master's loop in its own process, as ringcastd would. Workers are this very
- * binary, started as "ringcast-worker" through RINGCAST_WORKER; FAKE_WORKER in the environment says
- * how they behave. Clients are plain sockets; a worker that serves answers each of them with one
- * line that names its process.
+ * The master's loop runs in this process. Workers are this very binary, started as "ringcast-worker" through
+ * RINGCAST_WORKER; FAKE_WORKER says how they behave. One that serves answers each client with its process's id.
  */
 #include <setjmp.h>
 #include <stdarg.h>
