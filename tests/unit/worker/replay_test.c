@@ -456,6 +456,52 @@ replay_closes_a_client_lapped_inside_a_frame(void **state)
 	client_close(&c);
 }
 
+/* Stands still while the ring goes round. */
+static void
+lag(struct client *c, struct fixture *f, enum dialect dialect, enum rule_lag rule)
+{
+	f->settings.rules[0].lag = rule;
+	fixture_set(f);
+	client_stream(c, f, dialect, "channel=a");
+	fixture_run(f);
+	f->fake->allowance = 0;
+	fixture_publish(f, "a", 0, 100);
+	while ((client_slot(c)->flags & CONN_BLOCKED) == 0)
+		fixture_turn(f);
+	for (unsigned n = 1; n < 200; n++)
+		fixture_publish(f, "a", n, 1000);
+	client_run(c);
+}
+
+static void
+replay_treats_who_was_lapped_by_the_channels_rule(void **state)
+{
+	static const enum dialect dialects[] = {DIALECT_SSE, DIALECT_WS};
+	struct fixture *f = *state;
+
+	for (size_t d = 0; d < 2; d++) {
+		struct client c;
+
+		lag(&c, f, dialects[d], RULE_LATEST);
+		client_has(&c, 199, 199);
+		assert_int_equal(client_count(&c, "\"op\":\"gap\""), 1);
+		assert_false(c.ended);
+		client_sound(&c, dialects[d]);
+		client_close(&c);
+		fixture_run(f);
+
+		lag(&c, f, dialects[d], RULE_CLOSE);
+		assert_int_equal(client_count(&c, "\"op\":\"gap\""), 0);
+		assert_int_equal(client_count(&c, "#"), 0);
+		assert_true(c.ended);
+		assert_int_equal(
+		    client_count(&c, dialects[d] == DIALECT_WS ? "\x03\xf5" : "retry: "),
+		    dialects[d] == DIALECT_WS ? 1 : 2);
+		client_close(&c);
+		fixture_run(f);
+	}
+}
+
 /* ---- what a client says meanwhile ---------------------------------------------------------------------- */
 
 static void
@@ -519,6 +565,8 @@ main(void)
 		fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		replay_closes_a_client_lapped_inside_a_frame, setup_tiny, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_treats_who_was_lapped_by_the_channels_rule, setup_tiny, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(replay_reads_what_was_said_while_a_frame_was_half_sent,
 		fixture_setup, fixture_teardown),
 	};

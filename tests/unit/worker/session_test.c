@@ -302,6 +302,93 @@ session_stops_reading_while_answers_wait(void **state)
 	client_close(&c);
 }
 
+/* ---- leaving -------------------------------------------------------------------------------------------- */
+
+static void
+drain(struct fixture *f, uint32_t deadline_ms)
+{
+	char packet[64];
+	struct out o = out_to(packet, sizeof packet);
+
+	order_encode_drain(&o, &(struct order_drain){deadline_ms});
+	assert_int_equal(send(f->master, o.bytes, o.len, 0), o.len);
+	fixture_run(f);
+}
+
+static bool
+told_drained(struct fixture *f)
+{
+	char packet[ORDER_PACKET_BYTES];
+	bool told = false;
+	ssize_t n;
+
+	while ((n = recv(f->master, packet, sizeof packet, MSG_DONTWAIT)) > 0)
+		told |= order_type_of(slice_of(packet, (size_t)n)) == ORDER_DRAINED;
+	return told;
+}
+
+static void
+session_of_every_kind_ends_well_when_drained(void **state)
+{
+	enum { IDLE, HELD, SSE, WS, HALF, KINDS };
+	static const char *const want[KINDS] = {[IDLE] = "",
+	    [HELD] = "HTTP/1.1 200 OK",
+	    [SSE] = "retry: ",
+	    [WS] = "\x03\xe9",
+	    [HALF] = "HTTP/1.1 200"};
+	struct fixture *f = *state;
+	struct client c[KINDS];
+
+	fixture_publish(f, "a", 0, 0);
+	client_open(&c[IDLE], f);
+	client_open(&c[HELD], f);
+	client_get(&c[HELD], "channel=a&after=1763856000000-00001&wait=20", "");
+	client_stream(&c[SSE], f, DIALECT_SSE, "channel=a");
+	client_stream(&c[WS], f, DIALECT_WS, "channel=a");
+	client_open(&c[HALF], f);
+	client_text(&c[HALF], "GET /healthz HTTP/1.1\r\n");
+	fixture_run(f);
+	drain(f, 5000);
+	assert_false(told_drained(f));
+	client_text(&c[HALF], "Host: a\r\n\r\n"); /* what was begun is finished */
+	for (unsigned i = 0; i < KINDS; i++) {
+		client_run(&c[i]);
+		assert_true(c[i].ended);
+		if (i != IDLE)
+			assert_non_null(memmem(c[i].bytes, c[i].len, want[i], strlen(want[i])));
+		close(c[i].fd);
+		c[i].fd = -1;
+	}
+	fixture_run(f);
+	assert_int_equal(f->w->connection_count, 0);
+	assert_true(told_drained(f));
+	for (unsigned i = 0; i < KINDS; i++)
+		client_close(&c[i]);
+}
+
+static void
+session_that_never_ends_is_cut_at_the_drains_deadline(void **state)
+{
+	struct fixture *f = *state;
+	struct client stuck, half;
+
+	client_stream(&stuck, f, DIALECT_WS, "channel=a");
+	client_open(&half, f);
+	client_text(&half, "GET /healthz HTTP/1.1\r\n");
+	fixture_run(f);
+	for (unsigned n = 0; n < 300; n++)
+		fixture_publish(f, "a", n, 2000); /* more than the socket holds, and nobody reads */
+	fixture_run(f);
+	drain(f, 5000);
+	fixture_wait_ms(f, 4500);
+	assert_true(client_held(&half));
+	fixture_wait_ms(f, 1000);
+	assert_int_equal(f->w->connection_count, 0);
+	assert_true(told_drained(f));
+	client_close(&stuck);
+	client_close(&half);
+}
+
 int
 main(void)
 {
@@ -326,6 +413,10 @@ main(void)
 		session_cuts_an_answer_that_nobody_reads, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		session_stops_reading_while_answers_wait, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		session_of_every_kind_ends_well_when_drained, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(session_that_never_ends_is_cut_at_the_drains_deadline,
+		fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("session", tests, NULL, NULL);

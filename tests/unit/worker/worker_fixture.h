@@ -57,13 +57,13 @@ struct fake {
 	struct fake_send sends[FAKE_SENDS];
 	struct io_event events[FAKE_EVENTS];
 	uint32_t poll_count, send_count, event_first, event_count;
-	uint64_t calls;     /* sends executed */
-	uint64_t cuts;      /* of them cut short */
-	int64_t allowance;  /* bytes until one send is cut, then none is; -1: none */
-	size_t chop;        /* a send takes at most so many bytes; 0: all */
-	uint64_t fail_at;   /* the n-th send from now on fails with fail_with; 0: none */
+	uint64_t calls;    /* sends executed */
+	uint64_t cuts;     /* of them cut short */
+	int64_t allowance; /* bytes until one send is cut, then none is; -1: none */
+	size_t chop;       /* a send takes at most so many bytes; 0: all */
+	uint64_t fail_at;  /* the n-th send from now on fails with fail_with; 0: none */
 	int32_t fail_with;
-	bool dropped;       /* completions are lost from now on */
+	bool dropped; /* completions are lost from now on */
 	bool told_dropped;
 };
 
@@ -71,7 +71,8 @@ static inline void
 fake_event(struct fake *k, uint64_t token, int32_t result, uint32_t flags)
 {
 	assert_true(k->event_count < FAKE_EVENTS);
-	k->events[(k->event_first + k->event_count++) % FAKE_EVENTS] = (struct io_event){token, result, flags};
+	k->events[(k->event_first + k->event_count++) % FAKE_EVENTS] =
+	    (struct io_event){token, result, flags};
 }
 
 static inline void
@@ -148,8 +149,10 @@ fake_execute(struct fake *k, const struct fake_send *s)
 		len += s->vectors[i].iov_len;
 	room = fake_room(k, len);
 	for (uint32_t i = 0; i < s->count && taken < room; i++) {
-		const size_t want = s->vectors[i].iov_len < room - taken ? s->vectors[i].iov_len : room - taken;
-		const ssize_t n = send(s->fd, s->vectors[i].iov_base, want, MSG_DONTWAIT | MSG_NOSIGNAL);
+		const size_t want =
+		    s->vectors[i].iov_len < room - taken ? s->vectors[i].iov_len : room - taken;
+		const ssize_t n =
+		    send(s->fd, s->vectors[i].iov_base, want, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n > 0)
 			taken += (size_t)n;
@@ -370,7 +373,8 @@ fixture_turn(struct fixture *f)
 {
 	const bool more = loop_turn(f->w);
 
-	assert_int_equal(f->fake == NULL ? io_wait(&f->w->io, more ? 0 : 2) : io_submit(&f->w->io), 0);
+	assert_int_equal(
+	    f->fake == NULL ? io_wait(&f->w->io, more ? 0 : 2) : io_submit(&f->w->io), 0);
 	return more || (f->fake != NULL && f->fake->event_count != 0);
 }
 
@@ -398,7 +402,8 @@ fixture_wait_ms(struct fixture *f, uint64_t ms)
 
 /* Publishes to channels "a", or to "a,b" both; returns the id. */
 static inline uint64_t
-fixture_append(struct fixture *f, const char *channels, enum record_kind kind, const char *data, size_t len)
+fixture_append(
+    struct fixture *f, const char *channels, enum record_kind kind, const char *data, size_t len)
 {
 	struct record_slice names[LIMIT_EVENT_CHANNELS];
 	struct ring_write_event e = {.channels = names,
@@ -411,7 +416,8 @@ fixture_append(struct fixture *f, const char *channels, enum record_kind kind, c
 	for (const char *at = channels; at != NULL; e.channels_count++) {
 		const char *end = strchr(at, ',');
 
-		names[e.channels_count] = (struct record_slice){at, end == NULL ? strlen(at) : (size_t)(end - at)};
+		names[e.channels_count] =
+		    (struct record_slice){at, end == NULL ? strlen(at) : (size_t)(end - at)};
 		at = end == NULL ? NULL : end + 1;
 	}
 	assert_int_equal(ring_write_append(f->ring, &e, &id), RING_OK);
@@ -457,7 +463,8 @@ client_open(struct client *c, struct fixture *f)
 	/* The slot that will be taken: of the free list, or fresh. */
 	assert_true(conn_accept(f->w, pair[1], 7));
 	for (uint32_t slot = 1; slot < f->w->slots.head->touched; slot++)
-		if (f->w->slots.table[slot].state != CONN_FREE && f->w->slots.table[slot].descriptor == pair[1])
+		if (f->w->slots.table[slot].state != CONN_FREE &&
+		    f->w->slots.table[slot].descriptor == pair[1])
 			c->slot = slot;
 	assert_int_not_equal(c->slot, 0);
 	c->generation = f->w->slots.table[c->slot].generation;
@@ -553,11 +560,12 @@ client_get(struct client *c, const char *query, const char *fields)
 {
 	char request[2048];
 
-	snprintf(request, sizeof request, "GET /events?%s HTTP/1.1\r\nHost: a\r\n%s\r\n", query, fields);
+	snprintf(
+	    request, sizeof request, "GET /events?%s HTTP/1.1\r\nHost: a\r\n%s\r\n", query, fields);
 	client_text(c, request);
 }
 
-#define WS_FIELDS \
+#define WS_FIELDS                                                                    \
 	"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
@@ -574,7 +582,8 @@ client_stream(struct client *c, struct fixture *f, enum dialect dialect, const c
 	char whole[1024];
 
 	client_open(c, f);
-	snprintf(whole, sizeof whole, "%s%s", query, dialect == DIALECT_SSE_JSON ? "&format=json" : "");
+	snprintf(
+	    whole, sizeof whole, "%s%s", query, dialect == DIALECT_SSE_JSON ? "&format=json" : "");
 	client_get(c, whole, fields[dialect]);
 }
 
@@ -665,7 +674,8 @@ frames_fault(const char *bytes, size_t len)
 
 		if (len < 2)
 			return "half a head";
-		if (head[0] != 0x81 && head[0] != 0x82 && head[0] != 0x88 && head[0] != 0x89 && head[0] != 0x8a)
+		if (head[0] != 0x81 && head[0] != 0x82 && head[0] != 0x88 && head[0] != 0x89 &&
+		    head[0] != 0x8a)
 			return "not the first byte of a frame";
 		payload = head[1];
 		if (payload > 127)
@@ -716,9 +726,35 @@ client_sound(const struct client *c, enum dialect dialect)
 	assert_non_null(body);
 	body += 4;
 	len = c->len - (size_t)(body - c->bytes);
-	fault = dialect == DIALECT_WS || dialect == DIALECT_WS_RAW ? frames_fault(body, len) : events_fault(body, len);
+	fault = dialect == DIALECT_WS || dialect == DIALECT_WS_RAW ? frames_fault(body, len)
+								   : events_fault(body, len);
 	if (fault != NULL)
 		fail_msg("%s", fault);
+}
+
+/* With all clients gone, nothing is left of them. */
+static inline bool
+fixture_is_clean(struct fixture *f)
+{
+	static const enum board_counter gauges[] = {BOARD_CONNECTIONS_POLL,
+	    BOARD_CONNECTIONS_LONGPOLL, BOARD_CONNECTIONS_SSE, BOARD_CONNECTIONS_WS,
+	    BOARD_CONNECTIONS_IDLE, BOARD_SUBSCRIPTIONS, BOARD_LAGGING};
+	const struct worker *w = f->w;
+	bool clean;
+
+	fixture_wait_ms(f, 3000); /* lingerers */
+	clean = w->connection_count == 0 && w->channels.count == 0 && w->extras.used == 0 &&
+		w->extras.tail_bytes == 0;
+	for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++)
+		clean &= board_get(&w->board, gauges[i]) == 0;
+	if (!clean)
+		print_error(
+		    "left: %u connections, %u channels, %u extras, %llu lagging, %llu subscriptions, %llu idle\n",
+		    w->connection_count, w->channels.count, w->extras.used,
+		    (unsigned long long)board_get(&w->board, BOARD_LAGGING),
+		    (unsigned long long)board_get(&w->board, BOARD_SUBSCRIPTIONS),
+		    (unsigned long long)board_get(&w->board, BOARD_CONNECTIONS_IDLE));
+	return clean;
 }
 
 /* ---- a fixture for each test -------------------------------------------------------------------------- */
@@ -738,10 +774,11 @@ static inline int
 fixture_teardown(void **state)
 {
 	struct fixture *f = *state;
+	const bool clean = fixture_is_clean(f);
 
 	fixture_end(f);
 	free(f);
-	return 0;
+	return clean ? 0 : -1;
 }
 
 #endif
