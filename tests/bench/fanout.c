@@ -33,6 +33,7 @@
 #define ROUNDS_MAX 1000
 #define DELIVERIES_A_ROUND 20000
 #define RESAMPLES 2000
+#define STATS_BYTES (1u << 18)
 #define WORKER_CLIENTS 15000 /* below the cap of 20,000 descriptors */
 
 struct options {
@@ -365,6 +366,34 @@ per_client(const struct bench *b, uint64_t with, uint64_t before, double unit)
 	return ((double)with - (double)before) * unit / b->o.clients;
 }
 
+/* Where connections were cut, and what the server says of it. */
+static void
+print_cuts(const struct bench *b)
+{
+	char *answer = malloc(STATS_BYTES);
+	struct wire_http http;
+	struct text total, key, value;
+	size_t offset = 0;
+
+	printf("  cut           %llu while connecting, %llu under load, %llu in the rounds:",
+	    (unsigned long long)b->cut_connecting,
+	    (unsigned long long)(b->cut_loaded - b->cut_connecting),
+	    (unsigned long long)(fleet_cuts(&b->fleet) - b->cut_loaded));
+	if (answer != NULL &&
+	    wire_call(server_private(&b->server), "GET", "/stats", NULL, (struct text){NULL, 0},
+		answer, STATS_BYTES, &http) &&
+	    wire_json_path(http.body, "total", &total))
+		while (wire_json_next(total, &offset, &key, &value))
+			if ((wire_find(key, "closed") == key.bytes ||
+				wire_find(key, "shed") == key.bytes ||
+				wire_find(key, "overflows") != NULL) &&
+			    !wire_equal(value, "0"))
+				printf(" %.*s=%.*s", (int)key.len, key.bytes, (int)value.len,
+				    value.bytes);
+	printf("\n");
+	free(answer);
+}
+
 static void
 print_table(const struct bench *b)
 {
@@ -377,11 +406,7 @@ print_table(const struct bench *b)
 	    (unsigned long long)fleet_gaps(&b->fleet), (unsigned long long)fleet_cuts(&b->fleet),
 	    (unsigned long long)fleet_violations(&b->fleet));
 	if (fleet_cuts(&b->fleet) != 0)
-		printf(
-		    "  cut           %llu while connecting, %llu under load, %llu in the rounds\n",
-		    (unsigned long long)b->cut_connecting,
-		    (unsigned long long)(b->cut_loaded - b->cut_connecting),
-		    (unsigned long long)(fleet_cuts(&b->fleet) - b->cut_loaded));
+		print_cuts(b);
 	printf("  latency       p50 %llu us, p99 %llu us, max %llu us\n",
 	    (unsigned long long)b->p50_us, (unsigned long long)b->p99_us,
 	    (unsigned long long)b->max_us);

@@ -18,7 +18,8 @@
 #define BUFFER_BYTES (256u << 10)
 #define SCRATCH_BYTES (2u << 20)
 #define EVENTS_MAX 256
-#define CONNECTS_MAX 256 /* a pass */
+/* Connects under way: whoever connects must also get to ask before the server takes it for idle. */
+#define CONNECTS_MAX 128
 
 const char *
 client_transport_name(enum client_transport transport)
@@ -107,8 +108,9 @@ jitter(struct clients *e, unsigned mean)
 }
 
 static void
-drop(struct client *c)
+drop(struct clients *e, struct client *c)
 {
+	e->connecting -= c->state == CLIENT_CONNECTING;
 	if (c->fd != -1)
 		close(c->fd);
 	c->fd = -1;
@@ -124,7 +126,7 @@ client_lost(struct clients *e, struct client *c, bool clean)
 
 	e->cuts_by_peer++;
 	c->clean_end = clean;
-	drop(c);
+	drop(e, c);
 	c->due_ms =
 	    c->parked ? 0 : wire_now_ms() + 1 + jitter(e, opened ? e->back_ms : 2 * e->back_ms);
 	if (e->ended != NULL)
@@ -136,10 +138,9 @@ clients_cut(struct clients *e, struct client *c, int back_ms, bool reset)
 {
 	struct linger linger = {1, 0};
 
-	(void)e;
 	if (c->fd != -1 && reset)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-	drop(c);
+	drop(e, c);
 	c->parked = back_ms < 0;
 	c->due_ms = back_ms < 0 ? 0 : wire_now_ms() + (unsigned)back_ms + 1;
 }
@@ -245,6 +246,7 @@ start(struct clients *e, struct client *c)
 	}
 	c->due_ms = 0;
 	c->state = CLIENT_CONNECTING;
+	e->connecting++;
 	watch(e, c, EPOLL_CTL_ADD, EPOLLOUT);
 }
 
@@ -260,6 +262,7 @@ connected(struct clients *e, struct client *c)
 		return;
 	}
 	watch(e, c, EPOLL_CTL_MOD, EPOLLIN);
+	e->connecting--;
 	client_ask(e, c);
 }
 
@@ -267,7 +270,6 @@ static void
 due(struct clients *e)
 {
 	uint64_t now = wire_now_ms();
-	unsigned connects = 0;
 
 	if (now < e->scan_ms)
 		return;
@@ -280,7 +282,7 @@ due(struct clients *e)
 			continue;
 		if (c->state == CLIENT_RESTING)
 			client_ask(e, c);
-		else if (c->state == CLIENT_IDLE && connects++ < CONNECTS_MAX)
+		else if (c->state == CLIENT_IDLE && e->connecting < CONNECTS_MAX)
 			start(e, c);
 	}
 }

@@ -95,7 +95,8 @@ struct clients {
 	int receive_buffer_bytes; /* SO_RCVBUF of new connections, 0: the system's */
 	const char *query;        /* further query of every request, begins with '&'; NULL: none */
 	uint64_t random;
-	uint64_t scan_ms; /* next look at who is due */
+	uint64_t scan_ms;    /* next look at who is due */
+	unsigned connecting; /* clients in CLIENT_CONNECTING */
 	void *context;
 	void (*event)(void *context, struct client *c, const struct client_event *e);
 	void (*gap)(void *context, struct client *c, const struct client_gap *g);
