@@ -551,6 +551,11 @@ config_parse_given(struct config_reader *r, struct slice text)
 	json_t *file =
 	    json_loadb(text.bytes, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 
+	/* Where memory ran out there is nothing to say about the text. */
+	if (file == NULL && error.text[0] == '\0') {
+		config_check_mistake(r, "out of memory");
+		return -1;
+	}
 	if (file == NULL) {
 		config_check_mistake(
 		    r, "line %d, column %d: %s", error.line, error.column, error.text);

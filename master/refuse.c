@@ -111,8 +111,10 @@ refuse_new(struct master *m)
 	struct rlimit limit;
 
 	m->refuse = calloc(1, sizeof *m->refuse);
-	if (m->refuse == NULL)
+	if (m->refuse == NULL) {
+		log_say(&m->log, LOG_LEVEL_ERROR, "out of memory");
 		return -1;
+	}
 	m->refuse->places = REFUSE_ROOM;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < REFUSE_ROOM)
 		m->refuse->places = limit.rlim_cur / 4;

@@ -20,7 +20,7 @@ struct master;
 
 enum refuse_reason { REFUSE_FULL, REFUSE_ADDRESS, REFUSE_DRAINING };
 
-/* 0, or -1 when memory is refused. */
+/* 0, or -1 after logging that memory is refused. */
 int refuse_new(struct master *m);
 
 /* Answers everybody who waits. */

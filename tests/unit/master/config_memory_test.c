@@ -75,7 +75,7 @@ config_is_whole_or_refused_when_memory_is(void **state)
 		refuse_at = 0;
 		assert_int_equal(config == NULL, mistakes.count != 0);
 		for (size_t i = 0; i < mistakes.count && i < CONFIG_MISTAKES_MAX; i++)
-			assert_true(strlen(config_mistake(&mistakes, i)) > 0);
+			assert_null(strstr(config_mistake(&mistakes, i), "line -1"));
 		config_mistakes_clear(&mistakes);
 	}
 	assert_true(n > 100);
