@@ -17,6 +17,8 @@ const REFUSED = /status of 40[0-9]/;
 
 const pictures = process.env.SCREENSHOTS || mkdtempSync(join(tmpdir(), 'ringcast-screenshots-'));
 mkdirSync(pictures, { recursive: true });
+if (!process.env.SCREENSHOTS)
+	process.on('exit', () => rmSync(pictures, { recursive: true, force: true }));
 
 /* ---- reading the page ---------------------------------------------------------------------------- */
 
@@ -377,6 +379,4 @@ await tap.test('server_leaves_nothing', async () => {
 	await browser.close();
 	await server.stop();
 });
-if (!process.env.SCREENSHOTS)
-	rmSync(pictures, { recursive: true, force: true });
 tap.end();
