@@ -157,7 +157,7 @@ handoff_move(struct handoff *h, struct seat *seat, size_t count)
 	h->count -= count;
 }
 
-/* One message of the queue's head to one worker. False: out of memory, try no further now. */
+/* One message of the queue's head to one worker. False: there is no memory to count it in. */
 static bool
 handoff_send(struct master *m, struct seat *seat)
 {
@@ -195,14 +195,31 @@ handoff_send(struct master *m, struct seat *seat)
 	return true;
 }
 
+/* The head of the queue is nobody's any more, and is told so. */
+static void
+handoff_refuse_first(struct master *m, enum refuse_reason reason)
+{
+	struct handoff *h = m->handoff;
+	struct handoff_connection *connection = &h->queue[h->first];
+
+	refuse_connection(m, connection->fd, reason);
+	peers_remove(&h->peers, connection->peer_hash);
+	h->first = (h->first + 1) % h->places;
+	h->count--;
+}
+
 void
 handoff_flush(struct master *m)
 {
 	struct seat *seat;
 
-	while (m->handoff->count > 0 && (seat = handoff_least_loaded(m)) != NULL)
-		if (!handoff_send(m, seat))
-			break;
+	while (m->handoff->count > 0 && (seat = handoff_least_loaded(m)) != NULL) {
+		if (handoff_send(m, seat))
+			continue;
+		/* Nothing would tell when there is memory again: better refused than forgotten. */
+		m->counters.refused_connections++;
+		handoff_refuse_first(m, REFUSE_FULL);
+	}
 	if (handoff_room(m) > 0)
 		accept_resume(m);
 }
@@ -271,15 +288,8 @@ handoff_worker_new(struct master *m, unsigned worker)
 void
 handoff_shed(struct master *m)
 {
-	struct handoff *h = m->handoff;
-
-	for (; h->count > 0; h->count--) {
-		struct handoff_connection *connection = &h->queue[h->first];
-
-		refuse_connection(m, connection->fd, REFUSE_DRAINING);
-		peers_remove(&h->peers, connection->peer_hash);
-		h->first = (h->first + 1) % h->places;
-	}
+	while (m->handoff->count > 0)
+		handoff_refuse_first(m, REFUSE_DRAINING);
 }
 
 /* ---- the books ------------------------------------------------------------------------------- */

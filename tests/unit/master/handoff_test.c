@@ -492,6 +492,47 @@ handoff_refuses_acknowledgements_and_closes_that_cannot_be(void **state)
 	assert_false(handoff_closed(&f->m, 1, &closed));
 }
 
+#ifdef SANITIZED
+static void
+handoff_refuses_whom_it_has_no_memory_for(void **state)
+{
+	(void)state;
+	skip(); /* the sanitizer brings an allocator of its own */
+}
+#else
+
+void *__libc_calloc(size_t count, size_t size);
+void *calloc(size_t count, size_t size);
+
+static bool refuse_memory;
+
+void *
+calloc(size_t count, size_t size)
+{
+	return refuse_memory ? NULL : __libc_calloc(count, size);
+}
+
+static void
+handoff_refuses_whom_it_has_no_memory_for(void **state)
+{
+	struct fixture *f = *state;
+	char answer[512] = "";
+
+	serve_only(f, 1);
+	refuse_memory = true;
+	offer_many(f, 1);
+	refuse_memory = false;
+	assert_true(recv(f->clients[0], answer, sizeof answer - 1, 0) > 0);
+	assert_memory_equal(answer, "HTTP/1.1 503 ", 13);
+	assert_int_equal(handoff_total(&f->m), 0);
+	assert_int_equal(f->m.counters.refused_connections, 1);
+	close(f->clients[--f->client_count]);
+	offer_many(f, 1);
+	assert_int_equal(serve(f, 0), 1);
+	check_all_greeted(f);
+}
+#endif
+
 /*
  * A child as worker: takes some of what it is given, acknowledged and then greeted, and is killed
  * with the rest in its hands or still in the socket. The one moment at which it must not be killed
@@ -766,6 +807,7 @@ main(void)
 	    TEST(handoff_sends_orders_that_wait_for_room_in_their_order),
 	    TEST(handoff_goes_on_when_answers_have_left),
 	    TEST(handoff_refuses_acknowledgements_and_closes_that_cannot_be),
+	    TEST(handoff_refuses_whom_it_has_no_memory_for),
 	    TEST(handoff_loses_nothing_when_workers_are_killed_before_they_acknowledge),
 	    TEST(handoff_survives_a_worker_that_is_out_of_descriptors),
 	    TEST(handoff_waits_while_too_many_descriptors_are_in_flight),
