@@ -242,6 +242,49 @@ deliver_puts_control_objects_between_frames(void **state)
 	}
 }
 
+/* The master's answer to a publish comes when it comes: also in the middle of a frame. */
+static void
+deliver_puts_an_answer_behind_a_half_sent_frame(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int64_t at = 1; at < 60; at++) {
+		char packet[ORDER_PACKET_BYTES], answer[256];
+		struct order_publish publish = {0};
+		struct order_published m = {.id = FIXTURE_MS << 16 | 5};
+		struct out o = out_to(answer, sizeof answer);
+		struct client c;
+		ssize_t n;
+
+		client_stream(&c, f, DIALECT_WS, "channel=a");
+		client_op(&c, "{\"op\":\"publish\",\"channel\":\"p\",\"data\":1}");
+		fixture_run(f);
+		client_clear(&c);
+		while ((n = recv(f->master, packet, sizeof packet, MSG_DONTWAIT)) > 0) {
+			struct order_piece piece;
+
+			if (order_decode_piece(slice_of(packet, (size_t)n), &piece) == 0) {
+				assert_int_equal(order_decode_publish(piece.bytes, &publish), 0);
+				break;
+			}
+		}
+		assert_int_equal(publish.event.channel_count, 1);
+		f->fake->allowance = at;
+		fixture_publish(f, "a", 0, 50);
+		while (client_slot(&c)->offset == 0)
+			fixture_turn(f);
+		m.tag = publish.tag;
+		order_encode_published(&o, &m);
+		assert_int_equal(send(f->master, o.bytes, o.len, 0), o.len);
+		client_run(&c);
+		client_has(&c, 0, 0);
+		assert_int_equal(client_count(&c, "\"op\":\"published\""), 1);
+		assert_null(frames_fault(c.bytes, c.len));
+		client_close(&c);
+		fixture_run(f);
+	}
+}
+
 /* A beat that is cut is finished before anything else is said; one that finds no room is not missed. */
 static void
 deliver_finishes_a_beat_that_was_cut(void **state)
@@ -310,6 +353,8 @@ main(void)
 		deliver_finishes_a_beat_that_was_cut, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(deliver_believes_nothing_when_completions_were_dropped,
 		fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		deliver_puts_an_answer_behind_a_half_sent_frame, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("deliver", tests, NULL, NULL);

@@ -88,6 +88,35 @@ fanout_loses_nothing_while_members_come_and_go(void **state)
 	free(c);
 }
 
+/* News in every turn of passes that take three: a member gets them from the wave, wherever the pass stands. */
+static void
+fanout_loses_nothing_of_news_during_a_pass(void **state)
+{
+	struct fixture *f = *state;
+	enum { MEMBERS = 1500 };
+	struct client *c = calloc(MEMBERS, sizeof *c);
+	unsigned n = 0;
+
+	assert_non_null(c);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		client_stream(&c[i], f, DIALECT_WS_RAW, "channel=a");
+		fixture_turn(f);
+	}
+	fixture_run(f);
+	while (n < 30) {
+		fixture_publish(f, "a", n++, 0);
+		fixture_turn(f);
+	}
+	fixture_run(f);
+	assert_int_equal(board_get(&f->w->board, BOARD_LAGS), 0);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		client_read(&c[i]);
+		client_has(&c[i], 0, n - 1);
+		client_close(&c[i]);
+	}
+	free(c);
+}
+
 /* A wave takes up to 4 MiB; events of 250 KiB reach that while the pass over many members is still under way. */
 static void
 fanout_loses_nothing_when_a_wave_is_cut_during_a_pass(void **state)
@@ -244,6 +273,8 @@ main(void)
 		fanout_takes_a_lagging_client_back_without_loss, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		fanout_releases_held_polls_with_the_news, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		fanout_loses_nothing_of_news_during_a_pass, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("fanout", tests, NULL, NULL);

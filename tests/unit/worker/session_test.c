@@ -243,12 +243,12 @@ session_lets_a_long_answer_over_a_slow_line_finish(void **state)
 
 	for (unsigned n = 0; n < 12; n++)
 		fixture_publish(f, "a", n, 60000);
-	f->fake->chop = 8 << 10;
+	f->fake->chop = 4 << 10;
 	client_open(&c, f);
 	client_text(
 	    &c, "GET /events?channel=a&after=0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-	for (int i = 0; i < 200 && !c.ended; i++) {
-		for (int t = 0; t < 4; t++)
+	for (int i = 0; i < 1000 && !c.ended; i++) {
+		for (int t = 0; t < 2; t++)
 			fixture_turn(f);
 		f->w->now_ns += 1000 * UINT64_C(1000000);
 		client_read(&c);
