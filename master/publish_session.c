@@ -458,7 +458,8 @@ session_take_body(struct publish_session *s, struct slice input)
 	if (n < 0) {
 		if (s->state == PUBLISH_SESSION_STREAM) {
 			publish_stream_fail(s, http_body_error_code(n), body_error_text(n));
-			s->state = PUBLISH_SESSION_LAST;
+			if (s->state != PUBLISH_SESSION_DEAD)
+				s->state = PUBLISH_SESSION_LAST;
 		} else {
 			publish_session_refuse(s, http_body_error_code(n), body_error_text(n));
 		}

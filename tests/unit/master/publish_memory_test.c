@@ -91,6 +91,10 @@ scenario(struct fixture *f)
 	    "Transfer-Encoding: chunked\r\n\r\n12\r\n{\"channel\":\"a\"}\n{\"\r\n",
 	    "e\r\nchannel\":\"b\"}\n\r\n0\r\n\r\n");
 	exchange(f,
+	    "POST /publish HTTP/1.1\r\nContent-Type: application/x-ndjson\r\n"
+	    "Transfer-Encoding: chunked\r\n\r\n",
+	    "no chunk");
+	exchange(f,
 	    "POST /publish HTTP/1.1\r\nContent-Length: 25\r\n\r\n{\"channel\":\"a\",\"key\":\"k\"}",
 	    "");
 	exchange(f, "GET /channels HTTP/1.1\r\n\r\n", "GET /connections HTTP/1.1\r\n\r\n");
