@@ -5,6 +5,7 @@
 #include "worker/fanout.h"
 
 #include "tests/unit/worker/worker_fixture.h"
+#include "worker/feed.h"
 
 static const enum dialect streams[] = {DIALECT_SSE, DIALECT_SSE_JSON, DIALECT_WS, DIALECT_WS_RAW};
 #define STREAMS (sizeof streams / sizeof streams[0])
@@ -254,6 +255,105 @@ fanout_releases_held_polls_with_the_news(void **state)
 	}
 }
 
+/* The pass over held polls is half through when their time is up: the rest have the news all the same. */
+static void
+fanout_loses_no_news_of_polls_whose_time_is_up_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	enum { MEMBERS = 600 };
+	struct client *c = calloc(MEMBERS, sizeof *c);
+
+	assert_non_null(c);
+	fixture_publish(f, "a", 0, 0);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		client_open(&c[i], f);
+		client_get(&c[i], "channel=a&wait=20&after=1763856000000-00001", "");
+	}
+	fixture_run(f);
+	assert_int_equal(client_slot(&c[0])->state, CONN_HELD);
+	fixture_publish(f, "a", 1, 0);
+	f->w->now_ns += UINT64_C(21000) * 1000000;
+	fixture_run(f);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		client_run(&c[i]);
+		client_has(&c[i], 1, 1);
+		client_close(&c[i]);
+	}
+	free(c);
+}
+
+/* A record for which there was no memory, while some of the members had been visited: all of them get it. */
+static void
+fanout_brings_what_was_cut_to_those_already_visited(void **state)
+{
+	struct fixture *f = *state;
+	enum { MEMBERS = 600 };
+	struct client *c = calloc(MEMBERS, sizeof *c);
+	struct channel *a;
+	uint64_t id;
+
+	assert_non_null(c);
+	for (unsigned i = 0; i < MEMBERS; i++)
+		client_stream(&c[i], f, DIALECT_WS_RAW, "channel=a");
+	fixture_run(f);
+	for (unsigned n = 0; n < 4; n += 2) {
+		fixture_publish(f, "a", n, 0);
+		fixture_turn(f);
+		a = channel_find(f->w, ring_hash(&f->w->ring, "a", 1), SLICE_LITERAL("a"));
+		assert_in_range(a->pass_left, 1, MEMBERS - 1);
+		id = fixture_publish(f, "a", n + 1, 0);
+		while (feed_read(f->w))
+			;
+		fanout_cut(f->w, a, id - 1, id);
+		fixture_run(f);
+	}
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		client_run(&c[i]);
+		client_has(&c[i], 0, 3);
+		client_close(&c[i]);
+	}
+	free(c);
+}
+
+/* Most leave for another channel while the pass is half through: nothing of the old one reaches them. */
+static void
+fanout_brings_nothing_to_who_left_during_a_pass(void **state)
+{
+	struct fixture *f = *state;
+	enum { MEMBERS = 600 };
+	struct client *c = calloc(MEMBERS, sizeof *c);
+
+	assert_non_null(c);
+	for (unsigned i = 0; i < MEMBERS; i++)
+		client_stream(&c[i], f, DIALECT_WS, "channel=a");
+	fixture_run(f);
+	fixture_publish(f, "a", 0, 0);
+	for (unsigned i = 0; i < MEMBERS - 5; i++) {
+		client_clear(&c[i]);
+		client_op(&c[i], "{\"op\":\"subscribe\",\"channel\":\"b\"}");
+		client_op(&c[i], "{\"op\":\"unsubscribe\",\"channel\":\"a\"}");
+	}
+	for (unsigned n = 1; n < 20; n++) {
+		fixture_publish(f, "a", n, 0);
+		fixture_turn(f);
+	}
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		const char *left;
+
+		client_run(&c[i]);
+		left = memmem(c[i].bytes, c[i].len, "\"op\":\"unsubscribed\"", 19);
+		if (i >= MEMBERS - 5)
+			client_has(&c[i], 0, 19);
+		else
+			assert_non_null(left);
+		if (left != NULL)
+			assert_null(
+			    memmem(left, c[i].len - (size_t)(left - c[i].bytes), "\"id\"", 4));
+		client_close(&c[i]);
+	}
+	free(c);
+}
+
 int
 main(void)
 {
@@ -275,6 +375,13 @@ main(void)
 		fanout_releases_held_polls_with_the_news, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		fanout_loses_nothing_of_news_during_a_pass, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		fanout_loses_no_news_of_polls_whose_time_is_up_meanwhile, fixture_setup,
+		fixture_teardown),
+	    cmocka_unit_test_setup_teardown(fanout_brings_what_was_cut_to_those_already_visited,
+		fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		fanout_brings_nothing_to_who_left_during_a_pass, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("fanout", tests, NULL, NULL);

@@ -236,6 +236,31 @@ replay_tells_a_poll_of_its_gap(void **state)
 	client_close(&c);
 }
 
+/* However often the ring goes round by other channels meanwhile. */
+static void
+replay_tells_a_poll_that_was_held_on_a_quiet_channel_no_gap(void **state)
+{
+	struct fixture *f = *state;
+	char query[128], text[ID_TEXT_MAX + 1];
+	struct client c;
+
+	client_open(&c, f);
+	snprintf(query, sizeof query, "channel=quiet&wait=20&after=%s",
+	    text_of(fixture_publish(f, "quiet", 0, 0), text));
+	client_get(&c, query, "");
+	fixture_run(f);
+	assert_int_equal(client_slot(&c)->state, CONN_HELD);
+	for (unsigned n = 0; n < 200; n++) {
+		fixture_publish(f, "a", n, 1000);
+		fixture_turn(f);
+	}
+	fixture_wait_ms(f, 21000);
+	client_read(&c);
+	assert_int_equal(client_count(&c, "{\"events\":[],"), 1);
+	assert_int_equal(client_count(&c, "\"gaps\":[]"), 1);
+	client_close(&c);
+}
+
 /* A client that stood still has lost what the ring lost, channel by channel: of the quiet one nothing. */
 static void
 replay_tells_a_lagging_client_only_of_the_channel_that_lost(void **state)
@@ -569,6 +594,9 @@ main(void)
 		replay_treats_who_was_lapped_by_the_channels_rule, setup_tiny, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(replay_reads_what_was_said_while_a_frame_was_half_sent,
 		fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_tells_a_poll_that_was_held_on_a_quiet_channel_no_gap, setup_tiny,
+		fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("replay", tests, NULL, NULL);
