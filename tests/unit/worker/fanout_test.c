@@ -328,6 +328,7 @@ fanout_brings_nothing_to_who_left_during_a_pass(void **state)
 		client_stream(&c[i], f, DIALECT_WS, "channel=a");
 	fixture_run(f);
 	fixture_publish(f, "a", 0, 0);
+	fixture_turn(f);
 	for (unsigned i = 0; i < MEMBERS - 5; i++) {
 		client_clear(&c[i]);
 		client_op(&c[i], "{\"op\":\"subscribe\",\"channel\":\"b\"}");
