@@ -25,6 +25,12 @@ log_reserve(void)
 	return fd == -1 ? -1 : close(fd);
 }
 
+struct log
+log_to(int fd, int level)
+{
+	return (struct log){.fd = fd, .level = level, .terminal = isatty(fd) == 1};
+}
+
 static bool
 log_needs_quotes(struct slice text)
 {
@@ -84,9 +90,11 @@ log_put(
 
 	if ((int)level > log->level)
 		return;
-	out_char(&o, '<');
-	out_u64(&o, (uint64_t)level);
-	out_char(&o, '>');
+	if (!log->terminal) {
+		out_char(&o, '<');
+		out_u64(&o, (uint64_t)level);
+		out_char(&o, '>');
+	}
 	for (; *text != '\0'; text++)
 		out_char(&o, *text < ' ' && *text > 0 ? ' ' : *text);
 	for (; fields != NULL && fields->name != NULL; fields++) {

@@ -1,10 +1,11 @@
 /*
  * log.h: one line on standard error a message: "<6>text key=value key="value with spaces"".
  *
- * The prefix is the syslog priority in the form that journald reads from a service's standard error
- * (sd-daemon(3)). A value is quoted when it holds anything that would blur where it ends; control
- * characters are escaped, so that what a client or a file says can never start a line of its own.
- * One line is one write(2). The data path counts and does not log.
+ * The prefix is the syslog priority in the form that journald reads from a service's standard
+ * error (sd-daemon(3)); a terminal, where it would be noise, is not shown it. A value is quoted
+ * when it holds anything that would blur where it ends; control characters are escaped, so that
+ * what a client or a file says can never start a line of its own. One line is one write(2). The
+ * data path counts and does not log.
  */
 #ifndef MASTER_LOG_H
 #define MASTER_LOG_H
@@ -25,7 +26,8 @@ enum log_level {
 
 struct log {
 	int fd;
-	int level; /* lines of a higher number are left out */
+	int level;     /* lines of a higher number are left out */
+	bool terminal; /* lines go without their priority */
 };
 
 struct log_field {
@@ -58,6 +60,9 @@ log_number(const char *name, uint64_t number)
  * a client would get one of their numbers, and be written to as the log. First of all; -1 with errno.
  */
 int log_reserve(void);
+
+/* A log that writes to the descriptor, which stays the caller's. */
+struct log log_to(int fd, int level);
 
 void log_put(
     const struct log *log, enum log_level level, const char *text, const struct log_field *fields);

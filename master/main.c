@@ -14,8 +14,7 @@
 #include <unistd.h>
 
 #include "master/master.h"
-
-#define MAIN_VERSION "0.1.0"
+#include "master/version.h"
 
 static const char main_usage[] =
     "Usage: ringcastd [--config FILE] [--listen ADDRESS:PORT]... [--socket PATH] [--workers N]\n"
@@ -89,7 +88,7 @@ main_parse(int argc, char **argv, struct main_options *options)
 			fputs(main_usage, stdout);
 			return 0;
 		case 'V':
-			puts("ringcastd " MAIN_VERSION);
+			puts("ringcastd " VERSION_TEXT);
 			return 0;
 		default:
 			fputs("Try ringcastd --help\n", stderr);
@@ -159,7 +158,8 @@ int
 main(int argc, char **argv)
 {
 	struct main_options options = {0};
-	struct master m = {.log = {STDERR_FILENO, LOG_LEVEL_INFO}, .overrides = &options.overrides};
+	struct master m = {
+	    .log = log_to(STDERR_FILENO, LOG_LEVEL_INFO), .overrides = &options.overrides};
 	int code;
 
 	if (log_reserve() == -1)
@@ -174,6 +174,9 @@ main(int argc, char **argv)
 	if (options.check) {
 		printf("%s: no mistakes\n", options.config == NULL ? "ringcastd" : options.config);
 	} else {
+		log_with(&m.log, LOG_LEVEL_INFO, "ringcastd starts",
+		    log_text("version", VERSION_TEXT),
+		    log_text("config", options.config == NULL ? "none" : options.config));
 		main_raise_limit(&m.log);
 		main_become_private(&m.log);
 		if (master_open(&m) == -1 || main_run(&m) == -1)

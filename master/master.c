@@ -130,15 +130,19 @@ master_close(struct master *m)
 void
 master_worker_ready(struct master *m)
 {
+	unsigned serving = 0;
 	char text[128];
 
 	if (m->told_ready)
 		return;
 	m->told_ready = true;
+	for (unsigned i = 0; i < m->worker_count; i++)
+		serving += master_worker_serves(m, i);
 	snprintf(text, sizeof text, "READY=1\nMAINPID=%ld\nSTATUS=serving with %u workers",
 	    (long)getpid(), m->worker_count);
 	notify_send(&m->notify, text);
-	log_with(&m->log, LOG_LEVEL_INFO, "ready", log_number("workers", m->worker_count));
+	log_with(&m->log, LOG_LEVEL_INFO, "ready", log_number("serving", serving),
+	    log_number("of", m->worker_count));
 }
 
 /* Workers are gone; publishers get what they are owed if they read it in time. */

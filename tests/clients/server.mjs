@@ -93,7 +93,7 @@ export class Server {
 
 	static async boot(config) {
 		const server = new Server(config);
-		await until(() => server.ended !== null || /\bready workers=/.test(server.log), 'the server is ready');
+		await until(() => server.ended !== null || /\bready serving=/.test(server.log), 'the server is ready');
 		if (server.ended !== null)
 			throw new Failure(`the server did not start: ${server.log}`);
 		server.port = Number(/listening address=\S*:(\d+)/.exec(server.log)[1]);

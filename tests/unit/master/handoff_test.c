@@ -70,7 +70,7 @@ setup(void **state)
 	struct config_mistakes mistakes = {0};
 
 	alarm(60);
-	f->m.log = (struct log){STDERR_FILENO, LOG_LEVEL_ERROR};
+	f->m.log = log_to(STDERR_FILENO, LOG_LEVEL_ERROR);
 	f->m.config = config_parse(SLICE_LITERAL("{}"), NULL, NULL, &mistakes);
 	f->m.loop = loop_new();
 	f->m.worker_count = WORKERS;

@@ -234,7 +234,7 @@ log_keeps_a_line_a_line(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(pipes), 0);
-	log = (struct log){pipes[1], LOG_LEVEL_INFO};
+	log = log_to(pipes[1], LOG_LEVEL_INFO);
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		log_with(&log, LOG_LEVEL_INFO, "said", log_text("value", cases[i].value));
 		len = read(pipes[0], line, sizeof line - 1);
@@ -253,6 +253,31 @@ log_keeps_a_line_a_line(void **state)
 	assert_null(memchr(line, '\n', (size_t)len - 1));
 	close(pipes[0]);
 	close(pipes[1]);
+}
+
+/* The priority is for journald; who watches a terminal sees what happened. */
+static void
+log_shows_no_priority_on_a_terminal(void **state)
+{
+	int terminal = posix_openpt(O_RDWR | O_NOCTTY), side;
+	struct log log;
+	char line[64];
+	ssize_t len;
+
+	(void)state;
+	if (terminal == -1)
+		skip();
+	assert_int_equal(grantpt(terminal) | unlockpt(terminal), 0);
+	side = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+	assert_true(side != -1);
+	log = log_to(side, LOG_LEVEL_INFO);
+	log_with(&log, LOG_LEVEL_INFO, "said", log_number("n", 1));
+	len = read(terminal, line, sizeof line - 1);
+	assert_true(len > 0);
+	line[len] = '\0';
+	assert_string_equal(line, "said n=1\r\n");
+	close(side);
+	close(terminal);
 }
 
 /* Runs in a child. Answers 0 or what is wrong. */
@@ -298,6 +323,7 @@ main(void)
 	    cmocka_unit_test(loop_expires_timers_in_order),
 	    cmocka_unit_test(loop_sleeps_no_longer_than_the_next_timer),
 	    cmocka_unit_test(log_keeps_a_line_a_line),
+	    cmocka_unit_test(log_shows_no_priority_on_a_terminal),
 	    cmocka_unit_test(log_descriptors_are_nobody_elses),
 	};
 

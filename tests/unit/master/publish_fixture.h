@@ -79,7 +79,7 @@ fixture_start(struct fixture *f)
 	snprintf(f->path, sizeof f->path, "%s/run/publish.sock", f->directory);
 	config->socket = f->path;
 	f->m.config = config;
-	f->m.log = (struct log){open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_LEVEL_INFO};
+	f->m.log = log_to(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_LEVEL_INFO);
 	f->m.loop = loop_new();
 	assert_non_null(f->m.loop);
 	f->m.state = MASTER_SERVING;

@@ -351,7 +351,7 @@ a_shortage_of_descriptors_is_told_once(void **state)
 	(void)state;
 	fixture_start(&f);
 	assert_int_equal(pipe2(log, O_NONBLOCK | O_CLOEXEC), 0);
-	f.m.log = (struct log){log[1], LOG_LEVEL_WARNING};
+	f.m.log = log_to(log[1], LOG_LEVEL_WARNING);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	fd = fixture_connect(&f);
 	lowest = dup(fd);

@@ -311,7 +311,7 @@ boot(struct fixture *f, const char *how, const char *members)
 	f->m.config = config_load(f->config, NULL, &mistakes);
 	assert_non_null(f->m.config);
 	f->m.overrides = &f->overrides;
-	f->m.log = (struct log){log, LOG_LEVEL_DEBUG};
+	f->m.log = log_to(log, LOG_LEVEL_DEBUG);
 	assert_int_equal(master_open(&f->m), 0);
 	/* The public listener is the only TCP socket of this process that listens. */
 	for (int fd = 3; fd < 200 && f->port == 0; fd++)
@@ -427,7 +427,7 @@ supervise_starts_workers_that_serve(void **state)
 
 	boot(f, "serve", "");
 	UNTIL(f, all_serve(f));
-	assert_int_equal(log_count(f, "<6>ready workers=2"), 1);
+	assert_int_equal(log_count(f, "<6>ready serving=1 of=2"), 1);
 	for (int i = 0; i < 20; i++) {
 		hear(f, dial(f), text, sizeof text);
 		for (unsigned w = 0; w < 2; w++)

@@ -245,7 +245,7 @@ static int
 start_with_two(const char *names)
 {
 	struct config *config = listen_config("\"127.0.0.1:0\"");
-	struct master m = {.config = config, .log = {STDERR_FILENO, LOG_LEVEL_ERROR}};
+	struct master m = {.config = config, .log = log_to(STDERR_FILENO, LOG_LEVEL_ERROR)};
 	char message[256] = "", pid[32], said[512] = "";
 	struct publish_path_file file;
 	int fds[2], lines[2];
