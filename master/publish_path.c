@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,46 @@ directory_of(const char *path, char directory[PUBLISH_PATH_BYTES])
 		snprintf(directory, PUBLISH_PATH_BYTES, "%.*s", (int)(slash - path), path);
 }
 
+/* "cannot DO PATH: why", and where it helps what to do. Uses errno. */
+static void
+tell(char *message, size_t message_size, const char *what, const char *path)
+{
+	const char *remedy = "";
+
+	if (errno == EACCES || errno == EPERM || errno == EROFS)
+		remedy =
+		    "; --socket, RINGCAST_SOCKET or XDG_RUNTIME_DIR (not as root) name another place";
+	snprintf(message, message_size, "cannot %s %s: %s%s", what, path, strerror(errno), remedy);
+}
+
+/* Gives a file to the group; -1 with a message. */
+static int
+give_to(gid_t group, const char *path, char *message, size_t message_size)
+{
+	const struct group *found;
+	char name[64];
+	int error;
+
+	if (group == (gid_t)-1 || lchown(path, (uid_t)-1, group) == 0)
+		return 0;
+	error = errno;
+	found = getgrgid(group);
+	if (found != NULL)
+		snprintf(name, sizeof name, "%s", found->gr_name);
+	else
+		snprintf(name, sizeof name, "%u", (unsigned)group);
+	if (error == EPERM)
+		snprintf(message, message_size,
+		    "cannot give %s to the group %s (publish_group): this user is not in it. With the systemd "
+		    "unit, leave publish_group out and set Group=%s there",
+		    path, name, name);
+	else
+		snprintf(message, message_size,
+		    "cannot give %s to the group %s (publish_group): %s", path, name,
+		    strerror(error));
+	return -1;
+}
+
 /* Makes the directory when it is missing; a parent that is missing is not ours to make. */
 static int
 make_directory(const char *directory, gid_t group, char *message, size_t message_size)
@@ -105,10 +146,17 @@ make_directory(const char *directory, gid_t group, char *message, size_t message
 	umask(mask);
 	if (made == -1 && errno == EEXIST)
 		return 0;
-	if (made == 0 && (group == (gid_t)-1 || chown(directory, (uid_t)-1, group) == 0))
-		return 0;
-	snprintf(
-	    message, message_size, "cannot make the directory %s: %s", directory, strerror(errno));
+	if (made == 0) {
+		if (give_to(group, directory, message, message_size) == 0)
+			return 0;
+		rmdir(directory);
+	} else if (errno == ENOENT) {
+		snprintf(message, message_size,
+		    "cannot make the directory %s: the one it lies in is missing, and only the last level is made",
+		    directory);
+	} else {
+		tell(message, message_size, "make the directory", directory);
+	}
 	return -1;
 }
 
@@ -120,8 +168,7 @@ lock_directory(const char *directory, char *message, size_t message_size)
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd == -1) {
-		snprintf(message, message_size, "cannot open the directory %s: %s", directory,
-		    strerror(errno));
+		tell(message, message_size, "open the directory", directory);
 		return -1;
 	}
 	for (int tries = 0; tries < LOCK_TRIES; tries++) {
@@ -183,27 +230,30 @@ clear_stale(const char *path, const struct sockaddr_un *address, char *message, 
 	return 0;
 }
 
-/* Binds, sets mode and group, listens. Unlinks again what it made when a step fails. */
+/* Binds, sets mode and group, listens. Unlinks again what it made when a step fails; -1 with a message. */
 static int
 bind_and_listen(int fd, const char *path, const struct sockaddr_un *address, mode_t mode,
-    gid_t group, struct publish_path_file *file)
+    gid_t group, struct publish_path_file *file, char *message, size_t message_size)
 {
 	struct stat made;
 	mode_t mask = umask(0777);
 	int bound = bind(fd, (const struct sockaddr *)address, sizeof *address);
-	int saved;
 
 	umask(mask);
-	if (bound == -1)
+	if (bound == -1) {
+		tell(message, message_size, "listen on", path);
 		return -1;
-	if ((group == (gid_t)-1 || lchown(path, (uid_t)-1, group) == 0) && chmod(path, mode) == 0 &&
-	    lstat(path, &made) == 0 && listen(fd, LISTEN_BACKLOG) == 0) {
+	}
+	if (give_to(group, path, message, message_size) == -1) {
+		unlink(path);
+		return -1;
+	}
+	if (chmod(path, mode) == 0 && lstat(path, &made) == 0 && listen(fd, LISTEN_BACKLOG) == 0) {
 		*file = (struct publish_path_file){made.st_dev, made.st_ino};
 		return 0;
 	}
-	saved = errno;
+	tell(message, message_size, "listen on", path);
 	unlink(path);
-	errno = saved;
 	return -1;
 }
 
@@ -230,10 +280,12 @@ publish_path_listen(const char *path, mode_t mode, gid_t group, struct publish_p
 	if (clear_stale(path, &address, message, message_size) == -1)
 		goto fail;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd == -1 || bind_and_listen(fd, path, &address, mode, group, file) == -1) {
-		snprintf(message, message_size, "cannot listen on %s: %s", path, strerror(errno));
+	if (fd == -1) {
+		tell(message, message_size, "make a socket for", path);
 		goto fail;
 	}
+	if (bind_and_listen(fd, path, &address, mode, group, file, message, message_size) == -1)
+		goto fail;
 	close(lock);
 	return fd;
 fail:

@@ -3,7 +3,9 @@
  */
 #include "tests/unit/master/publish_fixture.h"
 
+#include <grp.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static void
 the_path_is_chosen_in_the_order_of_the_contract(void **state)
@@ -164,8 +166,76 @@ a_missing_parent_is_named(void **state)
 	assert_int_equal(publish_path_listen("/nonexistent/ringcast/x.sock", 0600, (gid_t)-1, &file,
 			     message, sizeof message),
 	    -1);
-	assert_string_equal(
-	    message, "cannot make the directory /nonexistent/ringcast: No such file or directory");
+	assert_string_equal(message,
+	    "cannot make the directory /nonexistent/ringcast: the one it lies in is missing, "
+	    "and only the last level is made");
+}
+
+/* Runs in a child, which is nobody. Answers 0 or the number of the row that is wrong. */
+static int
+listen_as_nobody(void)
+{
+	static const struct {
+		const char *name; /* below a directory of nobody's */
+		gid_t group;
+		const char *says[3];
+	} table[] = {
+	    {"publish.sock", 0,
+		{"publish.sock to the group root (publish_group)", "not in it", "Group=root"}},
+	    {"run/publish.sock", 0,
+		{"run to the group root (publish_group)", "not in it", "Group="}},
+	    {"publish.sock", 61999, {"to the group 61999 (publish_group)", "Group=61999", ""}},
+	    {"shut/publish.sock", (gid_t)-1,
+		{"cannot open the directory", "Permission denied; --socket", "XDG_RUNTIME_DIR"}},
+	    {"shut/run/publish.sock", (gid_t)-1,
+		{"cannot make the directory", "Permission denied; --socket", "RINGCAST_SOCKET"}},
+	};
+	char base[] = "/tmp/ringcast-nobody-XXXXXX", shut[64], run[64], path[96], message[512];
+	struct publish_path_file file;
+	int wrong = 0;
+
+	if (geteuid() == 0 && (setgroups(0, NULL) | setresgid(65534, 65534, 65534) |
+				  setresuid(65534, 65534, 65534)) != 0)
+		return 99;
+	if (mkdtemp(base) == NULL)
+		return 98;
+	snprintf(shut, sizeof shut, "%s/shut", base);
+	snprintf(run, sizeof run, "%s/run", base);
+	if (mkdir(shut, 0) == -1)
+		return 97;
+	for (size_t i = 0; i < sizeof table / sizeof *table && wrong == 0; i++) {
+		snprintf(path, sizeof path, "%s/%s", base, table[i].name);
+		*message = '\0';
+		if (publish_path_listen(
+			path, 0600, table[i].group, &file, message, sizeof message) != -1)
+			wrong = (int)i + 1;
+		for (size_t k = 0; k < 3; k++)
+			if (strstr(message, table[i].says[k]) == NULL)
+				wrong = (int)i + 1;
+		if (wrong != 0)
+			fprintf(stderr, "# %s: %s\n", path, message);
+		/* Nothing is left of what was made before the failure. */
+		if (access(run, F_OK) == 0 || unlink(path) == 0)
+			wrong = (int)i + 11;
+	}
+	rmdir(run);
+	rmdir(shut);
+	return rmdir(base) == 0 ? wrong : 96;
+}
+
+static void
+what_may_not_be_done_is_told_with_its_remedy(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(listen_as_nobody());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 int
@@ -178,6 +248,7 @@ main(void)
 	    cmocka_unit_test(a_stale_file_is_replaced_and_a_live_one_is_not),
 	    cmocka_unit_test(what_is_no_socket_is_left_alone),
 	    cmocka_unit_test(a_missing_parent_is_named),
+	    cmocka_unit_test(what_may_not_be_done_is_told_with_its_remedy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
