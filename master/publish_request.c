@@ -198,7 +198,10 @@ publish_request_begin(struct publish_session *s, const struct http_request *requ
 	if (request->method == HTTP_OPTIONS && slice_equal(request->path, SLICE_LITERAL("*")))
 		return answer_options(s, "GET, HEAD, POST, DELETE, OPTIONS");
 	if (route == ROUTE_COUNT)
-		return refuse(s, ERROR_NOT_FOUND, "there is nothing at this path");
+		return refuse(s, ERROR_NOT_FOUND,
+		    s->role == PUBLISH_SESSION_ADMIN
+			? "there is nothing at this path; here are /metrics, /healthz and /readyz"
+			: "there is nothing at this path; publish with POST /publish");
 	if (request->method == HTTP_OPTIONS)
 		return answer_options(s, routes[route].allow);
 	if (!route_allows(&routes[route], request->method)) {

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -299,9 +300,10 @@ publish_session_error(struct publish_session *s, enum error_code code, const cha
 void
 publish_session_not_allowed(struct publish_session *s, struct slice allow)
 {
-	struct event_fault fault = fault_of(
-	    ERROR_METHOD_NOT_ALLOWED, "this resource does not know that method; see Allow");
+	struct event_fault fault = {.code = ERROR_METHOD_NOT_ALLOWED};
 
+	snprintf(fault.message, sizeof fault.message, "this path takes %.*s", (int)allow.len,
+	    allow.bytes);
 	session_refuse(s, &fault, allow);
 }
 

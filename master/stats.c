@@ -47,6 +47,8 @@ ring_figures(struct master *m, struct figures *f)
 	*f = (struct figures){.group = "ring"};
 	add(f, "size_bytes", true, ring->size, "Size of the ring.");
 	add(f, "used_bytes", true, tail - oldest, "Bytes of records that are kept.");
+	/* The writer's own counters, read by the writer: they agree. */
+	add(f, "kept_records", true, counts.records - counts.lapped, "Records that are kept.");
 	add(f, "tail_bytes", false, tail,
 	    "Position up to which the ring was written, since its birth.");
 	add(f, "oldest_bytes", false, oldest, "Position of the oldest record kept.");

@@ -30,6 +30,7 @@ static const struct figure {
     {"bytes out", "total", "bytes_out", true},
     {"gaps", "total", "gaps", true},
     {"accepted", "master", "accepted", true},
+    {"ring, events kept", "ring", "kept_records", false},
     {"ring, bytes used", "ring", "used_bytes", false},
     {"ring, bytes", "ring", "size_bytes", false},
 };

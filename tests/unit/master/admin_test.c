@@ -84,6 +84,7 @@ only_what_tells_is_answered(void **state)
 	    {"DELETE /channels/a HTTP/1.1\r\nHost: x\r\n\r\n", 404, "\"not_found\""},
 	    {"POST /publish?channel=a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx", 404,
 		"\"not_found\""},
+	    {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 404, "here are /metrics, /healthz and /readyz"},
 	    {"POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n", 405, "\"method_not_allowed\""},
 	};
 	struct monitored m;

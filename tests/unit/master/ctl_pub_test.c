@@ -287,6 +287,7 @@ stat_shows_figures_and_json(void **state)
 	run_line(&f, &run, "ringcast stat", (struct slice){0});
 	assert_int_equal(run.code, 0);
 	assert_non_null(strstr(run.out, "events published                      1\n"));
+	assert_non_null(strstr(run.out, "ring, events kept                     1\n"));
 	run_line(&f, &run, "ringcast stat --json", (struct slice){0});
 	assert_int_equal(run.code, 0);
 	assert_true(run.out[0] == '{');

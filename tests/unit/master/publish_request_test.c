@@ -163,7 +163,10 @@ static const struct row rows[] = {
     {"rubbish", RAW("\x16\x03\x01\x02\r\n"), 400, CODE("bad_request"), 0, true},
     /* routes and methods */
     {"nothing there", RAW("GET /nothing HTTP/1.1\r\n"), 404, CODE("not_found"), 0, false},
+    {"nothing there, told", RAW("GET / HTTP/1.1\r\n"), 404, "publish with POST /publish", 0, false},
     {"GET /publish", RAW("GET /publish HTTP/1.1\r\n"), 405, CODE("method_not_allowed"), 0, false},
+    {"GET /publish, told", RAW("GET /publish HTTP/1.1\r\n"), 405, "this path takes POST, OPTIONS",
+	0, false},
     {"PUT /publish", {"PUT /publish HTTP/1.1\r\n", "x"}, 405, CODE("method_not_allowed"), 0, true},
     {"POST /stats", RAW("POST /stats HTTP/1.1\r\n"), 405, CODE("method_not_allowed"), 0, false},
     {"OPTIONS /publish", RAW("OPTIONS /publish HTTP/1.1\r\n"), 204, NULL, 0, false},
