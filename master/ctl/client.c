@@ -41,40 +41,55 @@ source_text(enum publish_path_source source)
 	return "";
 }
 
-/* The name of the group that may use the path: of the socket, or of the first directory that can be looked at. */
-static const char *
+/* The group that may use the path: of the socket, or of the first directory that can be looked at. */
+static gid_t
 group_of(const char *path)
 {
 	char directory[PUBLISH_PATH_BYTES];
 	struct stat found;
-	struct group *group;
 
 	snprintf(directory, sizeof directory, "%s", path);
 	while (stat(directory, &found) == -1) {
 		char *slash = strrchr(directory, '/');
 
 		if (slash == NULL || slash == directory)
-			return NULL;
+			return 0;
 		*slash = '\0';
 	}
-	group = getgrgid(found.st_gid);
-	return group == NULL ? NULL : group->gr_name;
+	return found.st_gid;
+}
+
+/* Nobody is advised to join the group root: it opens more than a socket. */
+static void
+tell_forbidden(struct ctl *c, const char *path, enum publish_path_source source)
+{
+	gid_t gid = group_of(path);
+	const struct group *group = getgrgid(gid);
+
+	if (gid == 0)
+		ctl_fail(c,
+		    "may not use the publish socket %s (%s): it is for its user. Run this as that user, "
+		    "or set publish_group in the configuration to a group that both are in",
+		    path, source_text(source));
+	else if (group == NULL)
+		ctl_fail(c,
+		    "may not use the publish socket %s (%s): it is for the group %u, which has no name to join it by. "
+		    "Set publish_group in the configuration or, for the systemd unit, Group=",
+		    path, source_text(source), (unsigned)gid);
+	else
+		ctl_fail(c,
+		    "may not use the publish socket %s (%s): it is for the group %s. "
+		    "Join it (as root: usermod -aG %s USER, then log in again), or run this as its user",
+		    path, source_text(source), group->gr_name, group->gr_name);
 }
 
 /* Tells why the socket cannot be used, and what to do. */
 static void
 tell_unreachable(struct ctl *c, const char *path, enum publish_path_source source, int error)
 {
-	const char *group;
-
 	switch (error) {
 	case EACCES:
-		group = group_of(path);
-		ctl_fail(c,
-		    "may not use the publish socket %s (%s): it is for the group %s. "
-		    "Join it (as root: usermod -aG %s USER, then log in again), or run this as its user",
-		    path, source_text(source), group == NULL ? "of its file" : group,
-		    group == NULL ? "GROUP" : group);
+		tell_forbidden(c, path, source);
 		break;
 	case ENOENT:
 		ctl_fail(c,
@@ -201,7 +216,7 @@ bool
 client_open_url(struct client *client, struct ctl *c, const struct url *url, bool quiet)
 {
 	const char *why = NULL;
-	int fd = url->host[0] == '\0' ? connect_unix(url->path) : connect_host(url, &why);
+	int fd = url->host[0] == '\0' ? connect_unix(url->file) : connect_host(url, &why);
 
 	*client = (struct client){.fd = -1};
 	if (fd != -1)
@@ -210,7 +225,7 @@ client_open_url(struct client *client, struct ctl *c, const struct url *url, boo
 		ctl_fail(c,
 		    "cannot connect to %s: %s. Is ringcastd running, and is this its \"listen\"? "
 		    "--url or RINGCAST_URL names another",
-		    url->host[0] == '\0' ? url->path : url->authority,
+		    url->host[0] == '\0' ? url->file : url->authority,
 		    why != NULL ? why : strerror(errno));
 	return false;
 }

@@ -30,7 +30,7 @@ sub_reached(struct sub *s, uint64_t cursor)
 void
 sub_target(const struct sub *s, struct out *o, const char *more)
 {
-	out_text(o, s->url.host[0] == '\0' ? "" : s->url.path);
+	out_text(o, s->url.path);
 	out_text(o, "/events");
 	for (size_t i = 0; i < s->channels.count; i++) {
 		out_text(o, i == 0 ? "?channel=" : "&channel=");
@@ -164,6 +164,8 @@ enum sub_end
 sub_refused(struct sub *s, const struct client_answer *answer)
 {
 	char text[1024];
+	/* What no ringcast would answer, or one that lies elsewhere. */
+	bool strange = answer->status == 404 || answer->status < 400;
 	bool passes = answer->status == 408 || answer->status == 429 || answer->status >= 500;
 
 	client_error_text(answer->status, publish_buffer_content(&answer->body), text, sizeof text);
@@ -172,7 +174,8 @@ sub_refused(struct sub *s, const struct client_answer *answer)
 		ctl_note(s->c, "%s", text);
 		return SUB_AGAIN;
 	}
-	ctl_fail(s->c, "%s", text);
+	ctl_fail(s->c, "%s%s", text,
+	    strange ? ". Is this ringcast, and is its path_prefix in the URL?" : "");
 	return SUB_FINAL;
 }
 

@@ -10,15 +10,34 @@
 #include "proto/http.h"
 
 static const char *
-parse_unix(const char *path, struct url *url)
+parse_prefix(const char *path, struct url *url)
 {
-	if (path[0] != '/')
-		return "after unix: comes an absolute path";
-	if (strlen(path) >= sizeof url->path)
+	size_t len = strlen(path);
+
+	if (strpbrk(path, "?# ") != NULL)
+		return "it goes no further than a path: the channels are arguments";
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	if (len >= sizeof url->path)
 		return "the path is too long";
-	strcpy(url->path, path);
-	strcpy(url->authority, "localhost");
+	memcpy(url->path, path, len);
 	return NULL;
+}
+
+/* The part behind the scheme: /file[:/prefix]. */
+static const char *
+parse_unix(const char *rest, struct url *url)
+{
+	const char *end = strstr(rest, ":/");
+	size_t len = end == NULL ? strlen(rest) : (size_t)(end - rest);
+
+	if (rest[0] != '/')
+		return "after unix: comes an absolute path";
+	if (len >= sizeof url->file)
+		return "the path is too long";
+	memcpy(url->file, rest, len);
+	strcpy(url->authority, "localhost");
+	return end == NULL ? NULL : parse_prefix(end + 1, url);
 }
 
 /* The part behind the scheme: host[:port][/prefix]. */
@@ -26,23 +45,18 @@ static const char *
 parse_rest(const char *rest, struct url *url)
 {
 	struct slice authority = slice_of(rest, strcspn(rest, "/?#")), host;
-	const char *path = rest + authority.len;
-	size_t path_len = strlen(path);
+	const char *wrong;
 	int port;
 
 	if (memchr(authority.bytes, '@', authority.len) != NULL)
 		return "a user in the URL is not understood";
-	if (strpbrk(path, "?# ") != NULL)
-		return "it goes no further than a path: the channels are arguments";
+	wrong = parse_prefix(rest + authority.len, url);
+	if (wrong != NULL)
+		return wrong;
 	if (!http_host_split(authority, &host, &port) || host.len == 0 ||
 	    authority.len >= sizeof url->authority)
 		return "the host is missing or malformed: such as http://127.0.0.1:8080";
-	while (path_len > 0 && path[path_len - 1] == '/')
-		path_len--;
-	if (path_len >= sizeof url->path)
-		return "the path is too long";
 	memcpy(url->authority, authority.bytes, authority.len);
-	memcpy(url->path, path, path_len);
 	if (host.bytes[0] == '[')
 		host = slice_of(host.bytes + 1, host.len - 2);
 	if (host.len >= sizeof url->host)
@@ -72,5 +86,5 @@ url_parse(const char *text, struct url *url)
 			   ? parse_rest(text + len, url)
 			   : "TLS is not in this version: use http://, on the server itself or through a tunnel";
 	}
-	return "it begins with http:// (or unix:/path)";
+	return "it begins with http:// (or unix:/path, unix:/path:/prefix)";
 }

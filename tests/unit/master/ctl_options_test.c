@@ -3,6 +3,9 @@
  */
 #include "tests/unit/master/ctl_fixture.h"
 
+#include <grp.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const struct ctl plain = {.uid = 1000, .directory = "/nonexistent", .input = -1};
@@ -164,6 +167,59 @@ without_a_socket_anywhere_both_places_are_named(void **state)
 	said_free(&said);
 }
 
+/* In a child: as nobody, before a directory of root's that only its group may enter. 0, or 1. */
+static int
+knock_as_nobody(const char *directory, const char *says, const char *absent)
+{
+	struct said said;
+	char line[128];
+	int wrong;
+
+	if ((setgroups(0, NULL) | setresgid(65534, 65534, 65534) |
+		setresuid(65534, 65534, 65534)) != 0)
+		return 99;
+	snprintf(line, sizeof line, "ringcast stat --socket %s/p.sock", directory);
+	said = ctl_say(&plain, line);
+	wrong = said.code != CTL_FAILED || strstr(said.err, says) == NULL ||
+		strstr(said.err, absent) != NULL;
+	if (wrong)
+		fprintf(stderr, "# %s", said.err);
+	said_free(&said);
+	return wrong;
+}
+
+/* Joining root, or a group without a name, is no advice. */
+static void
+who_may_not_use_the_socket_is_advised_by_its_group(void **state)
+{
+	static const struct {
+		gid_t group;
+		const char *says, *absent;
+	} table[] = {{0, "set publish_group in the configuration", "usermod"},
+	    {61999, "the group 61999, which has no name", "usermod"},
+	    {1, "usermod -aG daemon USER", "publish_group"}};
+	char directory[] = "/tmp/ringcast-shut-XXXXXX";
+
+	(void)state;
+	if (geteuid() != 0 || getgrgid(1) == NULL || strcmp(getgrgid(1)->gr_name, "daemon") != 0)
+		skip();
+	assert_non_null(mkdtemp(directory));
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		int status;
+		pid_t child;
+
+		assert_int_equal(chown(directory, 0, table[i].group), 0);
+		child = fork();
+		assert_true(child >= 0);
+		if (child == 0)
+			_exit(knock_as_nobody(directory, table[i].says, table[i].absent));
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
+	rmdir(directory);
+}
+
 static void
 a_configuration_is_checked_with_the_paths_of_its_mistakes(void **state)
 {
@@ -200,6 +256,7 @@ main(void)
 	    cmocka_unit_test(options_and_operands_are_told_apart),
 	    cmocka_unit_test(numbers_are_digits_within_their_range),
 	    cmocka_unit_test(without_a_socket_anywhere_both_places_are_named),
+	    cmocka_unit_test(who_may_not_use_the_socket_is_advised_by_its_group),
 	    cmocka_unit_test(a_configuration_is_checked_with_the_paths_of_its_mistakes),
 	};
 

@@ -140,7 +140,12 @@ static const struct script scripts[] = {
     {"ringcast sub a --ws",
 	{{"?channel=a ", NULL, NULL, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", false,
 	    0}},
-	CTL_FAILED, "", "the server answered with status 404"},
+	CTL_FAILED, "",
+	"the server answered with status 404. Is this ringcast, and is its path_prefix in"},
+    {"ringcast sub a",
+	{{"?channel=a&", NULL, NULL,
+	    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n", false, 0}},
+	CTL_FAILED, "", "the server answered with status 200. Is this ringcast"},
     {"ringcast sub a", {{"?channel=a&", NULL, NULL, "SSH-2.0-OpenSSH\r\n", false, 0}}, CTL_FAILED,
 	"", "does not speak HTTP"},
 };

@@ -9,14 +9,17 @@ static void
 a_url_is_taken_apart(void **state)
 {
 	static const struct {
-		const char *text, *host, *port, *authority, *path;
+		const char *text, *host, *port, *authority, *path, *file;
 	} table[] = {
-	    {"http://127.0.0.1:8080", "127.0.0.1", "8080", "127.0.0.1:8080", ""},
-	    {"http://127.0.0.1:8080/", "127.0.0.1", "8080", "127.0.0.1:8080", ""},
-	    {"http://example.org", "example.org", "80", "example.org", ""},
-	    {"http://[::1]:9/push/", "::1", "9", "[::1]:9", "/push"},
-	    {"ws://h/a/b", "h", "80", "h", "/a/b"},
-	    {"unix:/run/x.sock", "", "", "localhost", "/run/x.sock"},
+	    {"http://127.0.0.1:8080", "127.0.0.1", "8080", "127.0.0.1:8080", "", ""},
+	    {"http://127.0.0.1:8080/", "127.0.0.1", "8080", "127.0.0.1:8080", "", ""},
+	    {"http://example.org", "example.org", "80", "example.org", "", ""},
+	    {"http://[::1]:9/push/", "::1", "9", "[::1]:9", "/push", ""},
+	    {"ws://h/a/b", "h", "80", "h", "/a/b", ""},
+	    {"unix:/run/x.sock", "", "", "localhost", "", "/run/x.sock"},
+	    {"unix:/run/x:y.sock", "", "", "localhost", "", "/run/x:y.sock"},
+	    {"unix:/run/x.sock:/push/", "", "", "localhost", "/push", "/run/x.sock"},
+	    {"unix:/run/x.sock:/", "", "", "localhost", "", "/run/x.sock"},
 	};
 
 	(void)state;
@@ -28,6 +31,7 @@ a_url_is_taken_apart(void **state)
 		assert_string_equal(url.port, table[i].port);
 		assert_string_equal(url.authority, table[i].authority);
 		assert_string_equal(url.path, table[i].path);
+		assert_string_equal(url.file, table[i].file);
 	}
 }
 
@@ -51,6 +55,7 @@ what_is_no_address_of_a_server_is_refused_with_a_reason(void **state)
 	    {"http://h/events?channel=a", "the channels are arguments"},
 	    {"http://h/#x", "the channels are arguments"},
 	    {"unix:x.sock", "absolute path"},
+	    {"unix:/x:/events?channel=a", "the channels are arguments"},
 	};
 
 	(void)state;
@@ -69,7 +74,7 @@ no_length_writes_past_the_buffers(void **state)
 	static const struct {
 		const char *before, *after;
 	} forms[] = {{"http://", ""}, {"http://h/", ""}, {"http://[", "]"}, {"unix:/", ""},
-	    {"http://", ":80/x"}};
+	    {"unix:/x:/", ""}, {"http://", ":80/x"}};
 
 	(void)state;
 	for (size_t len = 1; len < 1400; len++) {
@@ -84,6 +89,7 @@ no_length_writes_past_the_buffers(void **state)
 			(void)url_parse(text, &url);
 			assert_true(memchr(url.host, 0, sizeof url.host) != NULL);
 			assert_true(memchr(url.path, 0, sizeof url.path) != NULL);
+			assert_true(memchr(url.file, 0, sizeof url.file) != NULL);
 			assert_true(memchr(url.authority, 0, sizeof url.authority) != NULL);
 		}
 	}
