@@ -3,6 +3,8 @@
  */
 #include "proto/address.h"
 
+#include "proto/hex.h"
+
 enum { GROUPS = 8 }; /* an IPv6 address is eight groups of sixteen bits */
 
 static const uint8_t ipv4_prefix[12] = {[10] = 0xff, [11] = 0xff};
@@ -86,18 +88,6 @@ parse_ipv4(uint8_t bytes[4], struct slice text)
 		bytes[i] = (uint8_t)n;
 	}
 	return text.len == 0;
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 /* Takes one to four hexadecimal digits off *text. */

@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "proto/address.h"
+#include "proto/hex.h"
 
 enum {
 	TOKEN = 1, /* RFC 9110, 5.6.2 */
@@ -203,19 +204,13 @@ http_decimal(struct slice text, uint64_t *number)
 }
 
 static bool
-is_hex(char c)
-{
-	return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'f');
-}
-
-static bool
 is_reg_name(struct slice text)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		if ((classes[(unsigned char)text.bytes[i]] & HOST) == 0)
 			return false;
-		if (text.bytes[i] == '%' &&
-		    (text.len - i < 3 || !is_hex(text.bytes[i + 1]) || !is_hex(text.bytes[i + 2])))
+		if (text.bytes[i] == '%' && (text.len - i < 3 || hex_value(text.bytes[i + 1]) < 0 ||
+						hex_value(text.bytes[i + 2]) < 0))
 			return false;
 	}
 	return true;

@@ -14,6 +14,7 @@
 
 #include <assert.h>
 
+#include "proto/hex.h"
 #include "shm/limits.h"
 
 enum state {
@@ -88,18 +89,6 @@ bool
 http_body_complete(const struct http_body *body)
 {
 	return body->state == COMPLETE;
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 /* A byte of the line that holds a chunk's size: 0, or an error. Sixteen digits fill the 64 bits. */

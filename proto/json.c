@@ -11,6 +11,8 @@
 #include <assert.h>
 #include <endian.h>
 
+#include "proto/hex.h"
+
 #define WORD_ONES UINT64_C(0x0101010101010101)
 #define WORD_HIGHS UINT64_C(0x8080808080808080)
 
@@ -157,18 +159,6 @@ scan_rune(struct scan *s)
 	return 1;
 }
 
-static int
-hex_digit(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* The four hex digits of a \u escape. */
 static int
 scan_hex4(struct scan *s, uint32_t *unit)
@@ -179,7 +169,7 @@ scan_hex4(struct scan *s, uint32_t *unit)
 
 		if (s->at == s->end)
 			return 0;
-		digit = hex_digit(*s->at);
+		digit = hex_value(*s->at);
 		if (digit < 0)
 			return JSON_ERROR_SYNTAX;
 		*unit = *unit << 4 | (uint32_t)digit;

@@ -3,6 +3,8 @@
  */
 #include "proto/query.h"
 
+#include "proto/hex.h"
+
 bool
 query_next(struct slice *rest, struct slice *name, struct slice *value)
 {
@@ -23,18 +25,6 @@ query_next(struct slice *rest, struct slice *name, struct slice *value)
 		return true;
 	}
 	return false;
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 /* Takes one decoded byte off *raw: 0 to 255, or QUERY_BAD_ESCAPE. */

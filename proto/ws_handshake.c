@@ -1,80 +1,18 @@
 /*
  * ws_handshake.c: which fields make a handshake, and the two heads that are exchanged.
  */
-#include "proto/base64.h"
-#include "proto/sha1.h"
 #include "proto/ws_handshake.h"
+
+#include "proto/base64.h"
+#include "proto/http.h"
+#include "proto/sha1.h"
 
 #define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 1.3 */
 
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
 static bool
-equal_without_case(struct slice a, const char *text)
+is_named(struct slice name, const char *what)
 {
-	struct slice b = slice_text(text);
-
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++)
-		if (lower(a.bytes[i]) != lower(b.bytes[i]))
-			return false;
-	return true;
-}
-
-static bool
-is_white(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static struct slice
-trim(struct slice s)
-{
-	while (s.len > 0 && is_white(s.bytes[0]))
-		s = slice_of(s.bytes + 1, s.len - 1);
-	while (s.len > 0 && is_white(s.bytes[s.len - 1]))
-		s.len--;
-	return s;
-}
-
-/*
- * Takes the next member off the front of a comma-separated list (RFC 9110 5.6.1; may be empty).
- * False at its end.
- */
-static bool
-list_next(struct slice *list, struct slice *member)
-{
-	const char *comma;
-
-	if (list->bytes == NULL)
-		return false;
-	comma = list->len == 0 ? NULL : memchr(list->bytes, ',', list->len);
-	if (comma == NULL) {
-		*member = trim(*list);
-		*list = slice_of(NULL, 0);
-	} else {
-		size_t len = (size_t)(comma - list->bytes);
-
-		*member = trim(slice_of(list->bytes, len));
-		*list = slice_of(comma + 1, list->len - len - 1);
-	}
-	return true;
-}
-
-static bool
-list_names(struct slice list, const char *what)
-{
-	struct slice member;
-
-	while (list_next(&list, &member))
-		if (equal_without_case(member, what))
-			return true;
-	return false;
+	return http_equal_nocase(name, slice_text(what));
 }
 
 static void
@@ -100,9 +38,7 @@ take_protocols(struct ws_handshake *h, struct slice list)
 {
 	struct slice member;
 
-	while (list_next(&list, &member)) {
-		if (member.len == 0)
-			continue;
+	while (http_list_next(&list, &member)) {
 		count(&h->protocols);
 		for (size_t i = 0; i < h->known_count && h->protocol < 0; i++)
 			if (slice_equal(member, h->known[i]))
@@ -121,19 +57,18 @@ take_first(struct slice *first, uint8_t *counter, struct slice value)
 void
 ws_handshake_field(struct ws_handshake *h, struct slice name, struct slice value)
 {
-	value = trim(value);
-	if (equal_without_case(name, "upgrade"))
-		h->upgrade |= list_names(value, "websocket");
-	else if (equal_without_case(name, "connection"))
-		h->connection |= list_names(value, "upgrade");
-	else if (equal_without_case(name, "sec-websocket-key") ||
-		 equal_without_case(name, "sec-websocket-accept"))
+	value = http_trim(value);
+	if (is_named(name, "upgrade"))
+		h->upgrade |= http_list_has(value, SLICE_LITERAL("websocket"));
+	else if (is_named(name, "connection"))
+		h->connection |= http_list_has(value, SLICE_LITERAL("upgrade"));
+	else if (is_named(name, "sec-websocket-key") || is_named(name, "sec-websocket-accept"))
 		take_first(&h->key, &h->keys, value);
-	else if (equal_without_case(name, "sec-websocket-version"))
+	else if (is_named(name, "sec-websocket-version"))
 		take_first(&h->version, &h->versions, value);
-	else if (equal_without_case(name, "sec-websocket-protocol"))
+	else if (is_named(name, "sec-websocket-protocol"))
 		take_protocols(h, value);
-	else if (equal_without_case(name, "sec-websocket-extensions") && h->extensions.len == 0)
+	else if (is_named(name, "sec-websocket-extensions") && h->extensions.len == 0)
 		h->extensions = value;
 }
 

@@ -3,8 +3,8 @@
  *
  * The HTTP parser knows the heads; here arrives, field by field, what a handshake is made of. Names
  * are compared without case; fields that mean nothing to a handshake are ignored, so a caller may
- * pass every field of the head. Repeated Upgrade, Connection, Sec-WebSocket-Protocol and
- * -Extensions fields are one list, as HTTP has it. Slices are borrowed: the head must outlive the
+ * pass every field of the head. Repeated Upgrade, Connection and Sec-WebSocket-Protocol
+ * fields are one list, as HTTP has it; of -Extensions the first counts. Slices are borrowed: the head must outlive the
  * struct's use.
  *
  *     server:  _start, _field for each field, _check, _render_answer
