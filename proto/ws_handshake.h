@@ -3,9 +3,9 @@
  *
  * The HTTP parser knows the heads; here arrives, field by field, what a handshake is made of. Names
  * are compared without case; fields that mean nothing to a handshake are ignored, so a caller may
- * pass every field of the head. Repeated Upgrade, Connection and Sec-WebSocket-Protocol
- * fields are one list, as HTTP has it; of -Extensions the first counts. Slices are borrowed: the head must outlive the
- * struct's use.
+ * pass every field of the head. Repeated Upgrade, Connection and Sec-WebSocket-Protocol fields are
+ * one list, as HTTP has it; of Sec-WebSocket-Extensions the first counts. Slices are borrowed: the
+ * head must outlive the struct's use.
  *
  *     server:  _start, _field for each field, _check, _render_answer
  *     client:  _render_request; of the answer _start, _field for each field, _verify
