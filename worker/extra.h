@@ -39,6 +39,8 @@ struct sub {
 	uint8_t phase; /* enum sub_phase */
 	bool gap;
 	bool told; /* a gap of this subscription was told (lag "latest" tells one once) */
+	/* fell behind since it was live or began: a gap is of the ring's making, not of a cursor that was too old */
+	bool lags;
 };
 
 /* The request in hand: a poll that is being answered or held, or a publish. */

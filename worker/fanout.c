@@ -293,7 +293,7 @@ visit(struct worker *w, struct channel *c, uint32_t slot)
 		deliver_flush(w);
 		if (s->state == CONN_LIVE) {
 			fanout_settle(w, slot);
-			replay_from_live(w, slot);
+			replay_from_live(w, slot, true);
 		}
 		return true;
 	}

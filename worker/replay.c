@@ -424,19 +424,17 @@ replay_flushed(struct worker *w)
 static bool
 tell_gap(struct worker *w, uint32_t slot, struct extra *x)
 {
-	struct slot *s = worker_slot(w, slot);
-
 	for (uint32_t i = 0; i < x->sub_count; i++) {
 		struct sub *sub = &x->subs[i];
 		const struct channel *c = channel_at(w, sub->channel);
 
 		if (!sub->gap)
 			continue;
-		if ((s->flags & CONN_LAGGED) != 0 && c->lag == RULE_CLOSE) {
+		if (sub->lags && c->lag == RULE_CLOSE) {
 			session_end_slow(w, slot);
 			return true;
 		}
-		if ((s->flags & CONN_LAGGED) != 0 && c->lag == RULE_LATEST && !sub->told) {
+		if (sub->lags && c->lag == RULE_LATEST && !sub->told) {
 			sub->told = true;
 			sub->last = 1;
 			lose_place(sub);
@@ -581,7 +579,7 @@ replay_start(struct worker *w, uint32_t slot)
 }
 
 bool
-replay_from_live(struct worker *w, uint32_t slot)
+replay_from_live(struct worker *w, uint32_t slot, bool lags)
 {
 	struct slot *s = worker_slot(w, slot);
 	struct extra *x;
@@ -594,6 +592,7 @@ replay_from_live(struct worker *w, uint32_t slot)
 		struct sub *sub = &x->subs[i];
 
 		sub->cursor = sub->since > s->cursor ? sub->since : s->cursor;
+		sub->lags = lags;
 		lose_place(sub);
 	}
 	conn_set_state(w, slot, CONN_CATCHUP);
@@ -610,7 +609,7 @@ replay_cut(struct worker *w, uint32_t slot, const struct frame *frame, uint32_t 
 
 	s->flags |= CONN_LAGGED;
 	board_add(&w->board, BOARD_LAGS, 1);
-	if (was_live && !replay_from_live(w, slot))
+	if (was_live && !replay_from_live(w, slot, true))
 		return;
 	x = extra_of(w, s);
 	s->offset = offset;
@@ -620,6 +619,7 @@ replay_cut(struct worker *w, uint32_t slot, const struct frame *frame, uint32_t 
 
 		if (!was_live && sub->cursor < s->cursor)
 			sub->cursor = s->cursor;
+		sub->lags = true;
 		free(sub->seek);
 		sub->seek = NULL;
 		lose_place(sub);

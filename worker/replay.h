@@ -51,8 +51,11 @@ bool replay_anchor(struct worker *w, struct sub *sub);
 /* Begins (or goes on) catching up, from the places in its subscriptions. */
 void replay_start(struct worker *w, uint32_t slot);
 
-/* A live connection falls behind: its places are its cursor. False: no memory; it is closed. */
-bool replay_from_live(struct worker *w, uint32_t slot);
+/*
+ * A live connection goes on by itself: its places are its cursor. It `lags` when it has fallen behind, and not when it only takes up
+ * another channel. False: no memory; it is closed.
+ */
+bool replay_from_live(struct worker *w, uint32_t slot, bool lags);
 
 /* One step of a connection that is ready to send. */
 void replay_serve(struct worker *w, uint32_t slot);

@@ -253,7 +253,7 @@ op_subscribe(struct worker *w, uint32_t slot, const struct op *op)
 
 	conn_decide_now(w, &after);
 	/* Its places are needed to merge the new channel in. */
-	if (s->state == CONN_LIVE && !replay_from_live(w, slot))
+	if (s->state == CONN_LIVE && !replay_from_live(w, slot, false))
 		return;
 	refusal = conn_subscribe(w, slot, op->channel, &after);
 	if (refusal == CONN_ALREADY) {

@@ -86,7 +86,7 @@ enum conn_flag {
 	CONN_KEEP_ALIVE = 1 << 7,    /* of the request in hand */
 	CONN_HTTP_1_1 = 1 << 8,
 	CONN_BLOCKED = 1 << 9,     /* the socket was full: nothing is sent before POLLOUT */
-	CONN_LAGGED = 1 << 10,     /* has ever lagged */
+	CONN_LAGGED = 1 << 10,     /* has ever lagged: for the list of connections */
 	CONN_TIMED = 1 << 11,      /* in the timer wheel */
 	CONN_WS_CLOSING = 1 << 12, /* our close frame is on its way */
 	CONN_WANTS_LIVE = 1 << 13, /* a `live` is to end its replay */

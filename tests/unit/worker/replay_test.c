@@ -527,6 +527,88 @@ replay_treats_who_was_lapped_by_the_channels_rule(void **state)
 	}
 }
 
+/* It has lagged, was live again, and asks for what is gone, of a new channel and of one it knows: it is told, not treated as slow. */
+static void
+replay_tells_who_lagged_once_of_a_cursor_that_is_too_old(void **state)
+{
+	static const enum rule_lag rules[] = {RULE_CLOSE, RULE_LATEST};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 2; i++)
+		for (int again = 0; again < 2; again++) {
+			char op[256], text[ID_TEXT_MAX + 1];
+			struct client c;
+			uint64_t old;
+
+			f->settings.rules[0].lag = rules[i];
+			fixture_set(f);
+			old = fixture_publish(f, "b", 0, 100);
+			fixture_publish(f, "b", 0, 100);
+			client_stream(
+			    &c, f, DIALECT_WS, again == 0 ? "channel=a" : "channel=a&channel=c");
+			fixture_run(f);
+			f->fake->allowance = 0;
+			fixture_publish(f, "a", 0, 100);
+			client_run(&c);
+			assert_true((client_slot(&c)->flags & CONN_LAGGED) != 0);
+			assert_int_equal(client_slot(&c)->state, CONN_LIVE);
+			for (unsigned n = 0; n < 200; n++) {
+				fixture_publish(f, "b", n, 1000);
+				fixture_turn(f);
+			}
+			client_run(&c);
+			client_clear(&c);
+			snprintf(op, sizeof op,
+			    "{\"op\":\"subscribe\",\"channel\":\"b\",\"after\":\"%s\"}",
+			    text_of(old, text));
+			client_op(&c, op);
+			client_run(&c);
+			assert_false(c.ended);
+			assert_int_equal(client_count(&c, "\"op\":\"gap\",\"channel\":\"b\""), 1);
+			assert_true(
+			    client_count(&c, "\"id\"") > 10); /* all that is kept, not the latest */
+			assert_int_equal(client_count(&c, "#199#"), 1);
+			assert_null(frames_fault(c.bytes, c.len));
+			client_close(&c);
+			fixture_run(f);
+		}
+}
+
+/* The same while it lags: the gap of the new channel is its own cursor's, and the one that lags is not lapped. */
+static void
+replay_tells_who_lags_of_a_cursor_that_is_too_old(void **state)
+{
+	struct fixture *f = *state;
+	char op[256], text[ID_TEXT_MAX + 1];
+	struct client c;
+	uint64_t old;
+
+	f->settings.rules[0].lag = RULE_CLOSE;
+	fixture_set(f);
+	old = fixture_publish(f, "b", 0, 100);
+	fixture_publish(f, "b", 0, 100);
+	for (unsigned n = 0; n < 200; n++)
+		fixture_publish(f, "b", n, 1000);
+	client_stream(&c, f, DIALECT_WS, "channel=a");
+	fixture_run(f);
+	client_clear(&c);
+	f->fake->allowance = 0;
+	fixture_publish(f, "a", 1000, 100);
+	while ((client_slot(&c)->flags & CONN_BLOCKED) == 0)
+		fixture_turn(f);
+	assert_int_equal(client_slot(&c)->state, CONN_CATCHUP);
+	snprintf(op, sizeof op, "{\"op\":\"subscribe\",\"channel\":\"b\",\"after\":\"%s\"}",
+	    text_of(old, text));
+	client_op(&c, op);
+	client_run(&c);
+	assert_false(c.ended);
+	assert_int_equal(client_count(&c, "\"op\":\"gap\",\"channel\":\"b\""), 1);
+	assert_int_equal(client_count(&c, "#1000#"), 1);
+	assert_int_equal(client_count(&c, "#199#"), 1);
+	assert_null(frames_fault(c.bytes, c.len));
+	client_close(&c);
+}
+
 /* ---- what a client says meanwhile ---------------------------------------------------------------------- */
 
 static void
@@ -592,6 +674,11 @@ main(void)
 		replay_closes_a_client_lapped_inside_a_frame, setup_tiny, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		replay_treats_who_was_lapped_by_the_channels_rule, setup_tiny, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_tells_who_lagged_once_of_a_cursor_that_is_too_old, setup_tiny,
+		fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_tells_who_lags_of_a_cursor_that_is_too_old, setup_tiny, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(replay_reads_what_was_said_while_a_frame_was_half_sent,
 		fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
