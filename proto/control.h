@@ -18,7 +18,7 @@ void control_welcome(struct out *o, uint64_t at, uint32_t beat_s, struct slice c
 void control_live(struct out *o, uint64_t at);
 void control_gap(struct out *o, struct slice channel, uint64_t after, uint64_t at);
 void control_subscribed(struct out *o, struct slice channel, uint64_t at, struct slice ref);
-/* reason: "deleted", or empty: the client asked for it. */
+/* reason: "deleted", "forbidden", or empty: the client asked for it. */
 void control_unsubscribed(
     struct out *o, struct slice channel, struct slice reason, struct slice ref);
 void control_published(struct out *o, uint64_t id, bool duplicate, struct slice ref);

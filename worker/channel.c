@@ -208,9 +208,12 @@ channel_refresh_rules(struct worker *w)
 {
 	for (uint32_t i = 1; i < w->channels.index_count; i++) {
 		struct channel *c = w->channels.by_index[i];
-		const struct rule *rule =
-		    c == NULL ? NULL : settings_rule(&w->settings, channel_name(c));
+		const struct rule *rule;
 
+		if (c == NULL)
+			continue;
+		rule = settings_rule(&w->settings, channel_name(c));
+		c->closed = rule == NULL || rule->subscribe != RULE_ANYONE;
 		if (rule != NULL)
 			c->lag = (uint8_t)rule->lag;
 	}

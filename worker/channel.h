@@ -43,6 +43,7 @@ struct channel {
 	uint8_t name_len;
 	uint8_t lag; /* enum rule_lag */
 	bool in_round;
+	bool closed; /* by the rules of a reload: its subscriptions end (revoke.c) */
 };
 
 struct channels {

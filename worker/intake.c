@@ -15,9 +15,8 @@
 #include "worker/conn.h"
 #include "worker/log.h"
 #include "worker/report.h"
-#include "worker/serve_poll.h"
+#include "worker/revoke.h"
 #include "worker/serve_publish.h"
-#include "worker/serve_sse.h"
 #include "worker/serve_ws.h"
 #include "worker/session.h"
 #include "worker/worker.h"
@@ -195,6 +194,7 @@ take_settings(struct worker *w, struct slice packet)
 		return;
 	}
 	channel_refresh_rules(w);
+	revoke_closed(w);
 }
 
 static void
@@ -228,49 +228,13 @@ take_end_connection(struct worker *w, struct slice packet)
 	}
 }
 
-/* Its channel is gone: streams of it alone end, WebSockets are told. */
-static void
-end_subscription(struct worker *w, uint32_t slot, struct slice name)
-{
-	struct slot *s = worker_slot(w, slot);
-
-	if (s->state == CONN_HELD) {
-		serve_poll_release(
-		    w, slot); /* with what there is, and the gap; it comes again by itself */
-	} else if (conn_is_poll(s)) {
-		return;              /* its answer is on the way */
-	} else if (s->offset != 0) { /* half a frame cannot be taken back */
-		conn_close(w, slot, BOARD_CLOSED_ADMIN);
-	} else if (conn_is_sse(s)) {
-		serve_sse_end(w, slot);
-	} else if (s->dialect == DIALECT_WS_RAW) {
-		serve_ws_end(w, slot, WS_CLOSE_NORMAL, "deleted");
-	} else {
-		conn_unsubscribe(w, slot, name);
-		if (s->state == CONN_LIVE)
-			extra_subs_close(w, s);
-		serve_ws_unsubscribed(w, slot, name);
-	}
-}
-
 static void
 take_end_channel(struct worker *w, struct slice packet)
 {
 	struct order_end_channel m;
-	struct channel *c;
-	char name[LIMIT_CHANNEL_NAME_BYTES];
-	size_t len;
 
-	if (order_decode_end_channel(packet, &m) == -1 || m.channel.len > sizeof name)
-		return;
-	c = channel_find(w, ring_hash(&w->ring, m.channel.bytes, m.channel.len), m.channel);
-	if (c == NULL)
-		return;
-	len = m.channel.len;
-	memcpy(name, m.channel.bytes, len);
-	/* Whoever leaves moves the last member into the gap, so going downwards meets everybody; the channel goes with its last member. */
-	for (uint32_t i = c->member_count; i-- > 0;)
-		end_subscription(w, channel_member(c, i), slice_of(name, len));
+	if (order_decode_end_channel(packet, &m) == 0)
+		revoke_channel(w, m.channel);
 }
 
 static void

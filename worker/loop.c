@@ -214,6 +214,7 @@ loop_turn(struct worker *w)
 	if (w->control_waits)
 		w->control_waits = intake_read(w);
 	more |= w->control_waits;
+	more |= revoke_run(w);
 	more |= feed_read(w);
 	more |= fanout_run(w, SENDS_A_TURN);
 	more |= deliver_serve(w, SERVES_A_TURN);

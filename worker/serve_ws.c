@@ -85,11 +85,9 @@ serve_ws_published(struct worker *w, uint32_t slot, uint64_t id, int duplicate, 
 }
 
 void
-serve_ws_unsubscribed(struct worker *w, uint32_t slot, struct slice channel)
+serve_ws_unsubscribed(struct worker *w, uint32_t slot, struct slice channel, struct slice reason)
 {
-	SAY(w, slot,
-	    control_unsubscribed(
-		&json, channel, SLICE_LITERAL("deleted"), (struct slice){NULL, 0}));
+	SAY(w, slot, control_unsubscribed(&json, channel, reason, (struct slice){NULL, 0}));
 }
 
 void

@@ -31,8 +31,9 @@ void serve_ws_error(
 void serve_ws_published(
     struct worker *w, uint32_t slot, uint64_t id, int duplicate, struct slice ref);
 
-/* A channel's subscriptions were ended from outside. */
-void serve_ws_unsubscribed(struct worker *w, uint32_t slot, struct slice channel);
+/* A subscription was ended from outside: the reason is a word. */
+void serve_ws_unsubscribed(
+    struct worker *w, uint32_t slot, struct slice channel, struct slice reason);
 
 /* A ping may be due. */
 void serve_ws_due(struct worker *w, uint32_t slot);

@@ -7,7 +7,8 @@
  *
  * A turn (loop.c):
  *
- *     reap completions -> control socket -> read the ring (feed) -> flush (fanout, deliver) -> timers -> sweep -> board -> sleep
+ *     reap completions -> control socket (and revoke) -> read the ring (feed) -> flush (fanout, deliver) ->
+ *     timers -> sweep -> board -> sleep
  */
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
@@ -32,6 +33,7 @@
 #include "worker/extra.h"
 #include "worker/io.h"
 #include "worker/replay.h"
+#include "worker/revoke.h"
 #include "worker/session.h"
 #include "worker/settings.h"
 #include "worker/timer.h"
@@ -115,6 +117,7 @@ struct worker {
 	struct replay replay;
 	struct extras extras;
 	struct timer timer;
+	struct revoke revoke;
 	uint32_t *births_s; /* by slot: when it was accepted, seconds of the monotonic clock */
 	/* by slot: where its only subscription began (sub.since), while that is in the slot */
 	uint64_t *sinces;
