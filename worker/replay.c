@@ -23,7 +23,8 @@
 #define RUN_BYTES_KEPT \
 	(256u << 10)          /* by a run between two uses; the answers of polls may be larger */
 #define POLL_ROUND_BYTES 2048 /* of an answer, around its events and between them */
-#define SEEK_BUDGET 2048      /* records a step */
+#define SEEK_BUDGET 2048      /* records a step, shared by its seeks */
+#define SEEK_SHARE 64         /* of which each has at least so many */
 #define ANCHOR_BUDGET 256     /* records at once, when the last N are asked for */
 
 /* The ring contradicts itself: nothing of it may be sent any more. */
@@ -135,7 +136,7 @@ enum found { FOUND, FOUND_LATER, FOUND_NO_MEMORY };
 
 /* Brings one subscription to a phase other than SUB_SEEK. */
 static enum found
-find_place(struct worker *w, struct sub *sub, unsigned *budget)
+find_place(struct worker *w, struct sub *sub, unsigned budget)
 {
 	enum ring_result result;
 
@@ -148,31 +149,32 @@ find_place(struct worker *w, struct sub *sub, unsigned *budget)
 		return FOUND;
 	if ((sub->phase == SUB_CURRENT || sub->seek == NULL) && !seek_open(w, sub))
 		return FOUND_NO_MEMORY;
-	if (*budget == 0)
+	result = ring_seek_step(sub->seek, budget);
+	if (result == RING_MORE)
 		return FOUND_LATER;
-	result = ring_seek_step(sub->seek, *budget);
-	if (result == RING_MORE) {
-		*budget = 0;
-		return FOUND_LATER;
-	}
 	if (result == RING_CORRUPT)
 		ring_is_corrupt(w, sub->seek->here);
 	seek_done(sub, result);
 	return FOUND;
 }
 
+/* All seeks go on side by side. */
 static enum found
 find_places(struct worker *w, struct extra *x)
 {
-	unsigned budget = SEEK_BUDGET;
+	const unsigned share = SEEK_BUDGET / x->sub_count;
+	enum found all = FOUND;
 
 	for (uint32_t i = 0; i < x->sub_count; i++) {
-		const enum found found = find_place(w, &x->subs[i], &budget);
+		const enum found found =
+		    find_place(w, &x->subs[i], share > SEEK_SHARE ? share : SEEK_SHARE);
 
-		if (found != FOUND)
+		if (found == FOUND_NO_MEMORY)
 			return found;
+		if (found == FOUND_LATER)
+			all = found;
 	}
-	return FOUND;
+	return all;
 }
 
 /* ---- building a run --------------------------------------------------------------------------- */

@@ -171,6 +171,40 @@ replay_of_the_last_is_welcomed_just_before_it(void **state)
 	client_close(&c);
 }
 
+/* Long ways back on many channels at once: a step is as short as with one, and all of them go on in it. */
+static void
+replay_of_many_channels_seeks_with_one_budget(void **state)
+{
+	struct fixture *f = *state;
+	enum { CHANNELS = 32, EVENTS = 320, SHARE = 2048 / CHANNELS };
+	char query[1024], name[16], text[ID_TEXT_MAX + 1];
+	unsigned steps = 0, n = 0;
+	struct client c;
+	size_t len;
+
+	fixture_end(f);
+	assert_true(fixture_begin(f, 8 << 20, false));
+	len = (size_t)snprintf(
+	    query, sizeof query, "after=%s", text_of(fixture_publish(f, "m", 0, 0), text));
+	for (unsigned i = 0; i < CHANNELS; i++)
+		len += (size_t)snprintf(query + len, sizeof query - len, "&channel=c%u", i);
+	while (n < EVENTS * CHANNELS) {
+		snprintf(name, sizeof name, "c%u", n % CHANNELS);
+		fixture_publish(f, name, n++, 0);
+	}
+	client_stream(&c, f, DIALECT_WS_RAW, query);
+	while (client_slot(&c)->state != CONN_CATCHUP || client_slot(&c)->handed == 0)
+		fixture_turn(f);
+	client_read(&c);
+	for (; client_count(&c, "#") == 0; steps++) {
+		assert_true(steps < 100);
+		fixture_turn(f);
+		client_read(&c);
+	}
+	assert_in_range(steps, EVENTS / SHARE - 1, EVENTS / SHARE + 2);
+	client_close(&c);
+}
+
 /* ---- gaps --------------------------------------------------------------------------------------------- */
 
 static void
@@ -648,6 +682,8 @@ main(void)
 		fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		replay_of_the_last_is_welcomed_just_before_it, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_of_many_channels_seeks_with_one_budget, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		replay_tells_a_gap_iff_an_event_is_gone, setup_tiny, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
