@@ -300,6 +300,27 @@ fanout_loses_no_news_of_polls_whose_time_is_up_meanwhile(void **state)
 	free(c);
 }
 
+/* It comes before the pass has begun: the channel stands in the round, behind others. */
+static void
+fanout_loses_no_news_of_a_poll_whose_time_is_up_before_the_pass(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	fixture_publish(f, "a", 0, 0);
+	client_open(&c, f);
+	client_get(&c, "channel=a&wait=20&after=1763856000000-00001", "");
+	fixture_run(f);
+	assert_int_equal(client_slot(&c)->state, CONN_HELD);
+	fixture_publish(f, "a", 1, 0);
+	while (feed_read(f->w))
+		;
+	conn_due(f->w, c.slot);
+	client_run(&c);
+	client_has(&c, 1, 1);
+	client_close(&c);
+}
+
 /* A record for which there was no memory, while some of the members had been visited: all of them get it. */
 static void
 fanout_brings_what_was_cut_to_those_already_visited(void **state)
@@ -330,6 +351,41 @@ fanout_brings_what_was_cut_to_those_already_visited(void **state)
 		client_has(&c[i], 0, 3);
 		client_close(&c[i]);
 	}
+	free(c);
+}
+
+/* The places that the pass has still to visit are those of members, not of who was there when it began. */
+static void
+fanout_visits_nobody_who_left_during_a_pass(void **state)
+{
+	struct fixture *f = *state;
+	enum { MEMBERS = 600, STAY = 5 };
+	struct client *c = calloc(MEMBERS, sizeof *c);
+	const struct channel *a;
+	unsigned brought = 0, visited;
+
+	assert_non_null(c);
+	for (unsigned i = 0; i < MEMBERS; i++)
+		client_stream(&c[i], f, DIALECT_WS, "channel=a&channel=b");
+	fixture_run(f);
+	fixture_publish(f, "a", 0, 0);
+	fixture_turn(f);
+	a = channel_find(f->w, ring_hash(&f->w->ring, "a", 1), SLICE_LITERAL("a"));
+	assert_in_range(a->pass_left, STAY + 1, MEMBERS - 1);
+	visited = MEMBERS - a->pass_left;
+	/* The last first, so that nobody is moved to another place. */
+	while (a->member_count > STAY) {
+		const uint32_t slot = channel_member(a, a->member_count - 1);
+
+		assert_true(conn_unsubscribe(f->w, slot, SLICE_LITERAL("a")));
+		extra_subs_close(f->w, worker_slot(f->w, slot));
+	}
+	run_all(f, c, MEMBERS);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		brought += client_count(&c[i], "#0#");
+		client_close(&c[i]);
+	}
+	assert_int_equal(brought, visited + STAY);
 	free(c);
 }
 
@@ -401,6 +457,11 @@ main(void)
 		fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		fanout_brings_nothing_to_who_left_during_a_pass, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		fanout_visits_nobody_who_left_during_a_pass, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		fanout_loses_no_news_of_a_poll_whose_time_is_up_before_the_pass, fixture_setup,
+		fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("fanout", tests, NULL, NULL);
