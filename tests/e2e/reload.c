@@ -4,6 +4,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "tests/lib/storm.h"
 
@@ -46,14 +47,51 @@ reload(struct server *s, const char *members)
 	kill(s->pid, SIGHUP);
 }
 
+/* Reads on until the words have come. */
+static bool
+hears(int fd, const char *words)
+{
+	char buffer[4096];
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = wire_read(fd, buffer + len, sizeof buffer - len, wire_now_ms() + 5000)) > 0) {
+		len += (size_t)n;
+		if (wire_find((struct text){buffer, len}, words) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static int
+subscribe(const struct server *s, const char *channel)
+{
+	char request[512];
+	const int fd = wire_dial(s->port, 0, false, 0);
+	const int len = snprintf(request, sizeof request,
+	    "GET /events?channel=%s HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+	    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+	    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+	    channel);
+
+	if (fd != -1)
+		wire_send(fd, request, (size_t)len, wire_now_ms() + 5000);
+	return fd;
+}
+
 static void
 one_by_one(struct tap *t, struct server *s)
 {
+	const int subscriber = subscribe(s, "staff.room");
+
 	tap_check(
 	    t, status_of(s, "/events?channel=staff.room") == 200, "a channel is open at first");
+	tap_check(t, hears(subscriber, "\"op\":\"welcome\""), "a WebSocket is subscribed to it");
 	reload(s, closed_rules);
 	tap_check(
 	    t, becomes(s, "/events?channel=staff.room", 403), "SIGHUP with a new rule closes it");
+	tap_check(t, hears(subscriber, "\"reason\":\"forbidden\""), "which the WebSocket is told");
+	close(subscriber);
 	tap_check(t, status_of(s, "/events?channel=other") == 200, "and no other");
 	reload(s, wrong_rules);
 	tap_check(t, server_log_has(s, "channels[1].subscribe", 5000),
