@@ -83,7 +83,7 @@ static void
 serve(const struct bench *b, int pipe_end, int ready)
 {
 	struct config_mistakes mistakes = {0};
-	struct master m = {.log = {2, LOG_LEVEL_ERROR}, .state = MASTER_SERVING};
+	struct master m = {.log = {.fd = 2, .level = LOG_LEVEL_ERROR}, .state = MASTER_SERVING};
 	struct loop_source parent = {0};
 
 	m.config = config_load(NULL, NULL, &mistakes);
