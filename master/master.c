@@ -92,6 +92,7 @@ master_open(struct master *m)
 		return -1;
 	}
 	m->started_unix_ms = loop_unix_ms(m->loop);
+	m->started_ns = loop_now_ns(m->loop);
 	m->passed_publish = -1;
 	notify_open(&m->notify);
 	if (refuse_new(m) == -1 || signals_open(m) == -1 || master_take_passed(m) == -1 ||

@@ -59,7 +59,8 @@ struct master {
 	enum master_state state;
 	int exit_code;
 	uint64_t started_unix_ms;
-	bool told_ready; /* READY=1 was sent: the first worker serves */
+	uint64_t started_ns; /* the same moment by the clock that never steps */
+	bool told_ready;     /* READY=1 was sent: the first worker serves */
 	struct loop_timer drain_check;
 	uint64_t drain_end_ns;
 

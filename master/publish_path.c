@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define DIRECTORY_MODE 0750
+#define DIRECTORY_MODE_PUBLIC 0755 /* for a socket that everybody may write to */
 #define LISTEN_BACKLOG 512
 #define LOCK_TRIES 100
 #define LOCK_PAUSE_NS 10000000
@@ -136,13 +137,13 @@ give_to(gid_t group, const char *path, char *message, size_t message_size)
 
 /* Makes the directory when it is missing; a parent that is missing is not ours to make. */
 static int
-make_directory(const char *directory, gid_t group, char *message, size_t message_size)
+make_directory(const char *directory, mode_t mode, gid_t group, char *message, size_t message_size)
 {
 	mode_t mask;
 	int made;
 
 	mask = umask(0);
-	made = mkdir(directory, DIRECTORY_MODE);
+	made = mkdir(directory, (mode & 0002) != 0 ? DIRECTORY_MODE_PUBLIC : DIRECTORY_MODE);
 	umask(mask);
 	if (made == -1 && errno == EEXIST)
 		return 0;
@@ -272,7 +273,7 @@ publish_path_listen(const char *path, mode_t mode, gid_t group, struct publish_p
 		return -1;
 	}
 	directory_of(path, directory);
-	if (make_directory(directory, group, message, message_size) == -1)
+	if (make_directory(directory, mode, group, message, message_size) == -1)
 		return -1;
 	lock = lock_directory(directory, message, message_size);
 	if (lock == -1)

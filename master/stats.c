@@ -110,9 +110,7 @@ master_figures(struct master *m, struct figures *f)
 static uint64_t
 uptime_s(const struct master *m)
 {
-	uint64_t now = loop_unix_ms(m->loop);
-
-	return now > m->started_unix_ms ? (now - m->started_unix_ms) / 1000 : 0;
+	return (loop_now_ns(m->loop) - m->started_ns) / 1000000000;
 }
 
 static const char *

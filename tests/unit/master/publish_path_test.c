@@ -107,6 +107,26 @@ the_directory_and_the_file_have_their_modes_whatever_the_umask(void **state)
 }
 
 static void
+a_socket_for_everybody_lies_where_everybody_may_go(void **state)
+{
+	struct place p;
+	struct publish_path_file file;
+	struct stat found;
+	char message[512];
+	int fd;
+
+	(void)state;
+	place_make(&p);
+	fd = publish_path_listen(p.path, 0666, (gid_t)-1, &file, message, sizeof message);
+	assert_true(fd >= 0);
+	assert_int_equal(stat(p.run, &found), 0);
+	assert_int_equal(found.st_mode & 07777, 0755);
+	close(fd);
+	publish_path_unlink(p.path, &file);
+	place_remove(&p);
+}
+
+static void
 a_stale_file_is_replaced_and_a_live_one_is_not(void **state)
 {
 	struct place p;
@@ -245,6 +265,7 @@ main(void)
 	    cmocka_unit_test(the_path_is_chosen_in_the_order_of_the_contract),
 	    cmocka_unit_test(a_path_longer_than_an_address_is_refused_not_cut),
 	    cmocka_unit_test(the_directory_and_the_file_have_their_modes_whatever_the_umask),
+	    cmocka_unit_test(a_socket_for_everybody_lies_where_everybody_may_go),
 	    cmocka_unit_test(a_stale_file_is_replaced_and_a_live_one_is_not),
 	    cmocka_unit_test(what_is_no_socket_is_left_alone),
 	    cmocka_unit_test(a_missing_parent_is_named),
