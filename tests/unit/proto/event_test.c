@@ -9,41 +9,10 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/proto/guard.h"
+#include "tests/unit/proto/guard_bench.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define TEXT(literal) SLICE_LITERAL(literal)
-
-/* Where inputs and scratch lie in these tests: both end at a forbidden page. */
-struct bench {
-	struct guard input;
-	struct guard scratch;
-	struct out out;
-};
-
-static int
-bench_open(void **state)
-{
-	struct bench *b = calloc(1, sizeof *b);
-
-	if (b == NULL)
-		return -1;
-	guard_open(&b->input, 4096);
-	guard_open(&b->scratch, 4096);
-	*state = b;
-	return 0;
-}
-
-static int
-bench_close(void **state)
-{
-	struct bench *b = *state;
-
-	guard_close(&b->input);
-	guard_close(&b->scratch);
-	free(b);
-	return 0;
-}
 
 static struct slice
 put(struct bench *b, struct slice text)

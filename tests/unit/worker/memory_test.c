@@ -56,27 +56,6 @@ turns(struct fixture *f)
 enum { SSE, WS, RAW, POLL, HELD, MERGED, SLOW, PUBLISHER, CLIENTS };
 
 static void
-answer_publishes(struct fixture *f)
-{
-	char packet[ORDER_PACKET_BYTES], answer[256];
-	ssize_t n;
-
-	while ((n = recv(f->master, packet, sizeof packet, MSG_DONTWAIT)) > 0) {
-		struct order_piece piece;
-		struct order_publish publish;
-		struct order_published m = {.id = FIXTURE_MS << 16 | 5};
-		struct out o = out_to(answer, sizeof answer);
-
-		if (order_decode_piece(slice_of(packet, (size_t)n), &piece) != 0)
-			continue;
-		assert_int_equal(order_decode_publish(piece.bytes, &publish), 0);
-		m.tag = publish.tag;
-		order_encode_published(&o, &m);
-		assert_int_equal(send(f->master, answer, o.len, MSG_DONTWAIT), o.len);
-	}
-}
-
-static void
 come(struct fixture *f, struct client *c)
 {
 	client_stream(&c[SSE], f, DIALECT_SSE, "channel=a");
@@ -109,7 +88,7 @@ play(struct fixture *f)
 	client_frame(&c[WS], 0x01, "{\"op\":\"pi", 9);
 	client_frame(&c[WS], 0x80, "ng\"}", 4);
 	turns(f);
-	answer_publishes(f);
+	fixture_master_answers(f);
 	f->fake->allowance = 300;
 	for (unsigned n = 1; n < 8; n++) {
 		fixture_publish(f, n % 2 == 0 ? "a" : "a,b", n, n * 700);
@@ -118,7 +97,7 @@ play(struct fixture *f)
 	client_op(&c[WS], "{\"op\":\"publish\",\"channel\":\"p\",\"data\":[1]}");
 	client_op(&c[MERGED], "{\"op\":\"unsubscribe\",\"channel\":\"a\"}");
 	turns(f);
-	answer_publishes(f);
+	fixture_master_answers(f);
 	turns(f);
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		client_read(&c[i]);

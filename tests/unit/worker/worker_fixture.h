@@ -781,4 +781,26 @@ fixture_teardown(void **state)
 	return clean ? 0 : -1;
 }
 
+/* The master answers every publish that lies on the control socket. */
+static inline void
+fixture_master_answers(struct fixture *f)
+{
+	char packet[ORDER_PACKET_BYTES], answer[256];
+	ssize_t n;
+
+	while ((n = recv(f->master, packet, sizeof packet, MSG_DONTWAIT)) > 0) {
+		struct order_piece piece;
+		struct order_publish publish;
+		struct order_published m = {.id = FIXTURE_MS << 16 | 5};
+		struct out o = out_to(answer, sizeof answer);
+
+		if (order_decode_piece(slice_of(packet, (size_t)n), &piece) != 0)
+			continue;
+		assert_int_equal(order_decode_publish(piece.bytes, &publish), 0);
+		m.tag = publish.tag;
+		order_encode_published(&o, &m);
+		assert_int_equal(send(f->master, answer, o.len, MSG_DONTWAIT), o.len);
+	}
+}
+
 #endif
