@@ -38,8 +38,7 @@ enum board_counter {
 	BOARD_CHANNELS,
 	BOARD_LAGGING,
 	BOARD_WAVE_BYTES,
-	BOARD_TAILS,
-	BOARD_SENDS_IN_FLIGHT,
+	BOARD_TAIL_BYTES,
 	/* counters */
 	BOARD_ACCEPTED,
 	BOARD_REQUESTS,
@@ -58,8 +57,6 @@ enum board_counter {
 	BOARD_GAPS,
 	BOARD_LAPPED, /* the worker's own reading was overtaken */
 	BOARD_SHORT_SENDS,
-	BOARD_ZERO_COPY_SENDS,
-	BOARD_ZERO_COPY_COPIED,
 	BOARD_CQ_OVERFLOWS,
 	BOARD_CLOSED_CLIENT, /* the client ended it */
 	BOARD_CLOSED_DONE,   /* an answer that ends the connection was sent */

@@ -122,7 +122,7 @@ index_take(struct channels *t)
 		if (free_indexes == NULL)
 			return 0;
 		t->free_indexes = free_indexes;
-		t->free_cap = t->index_cap = cap;
+		t->index_cap = cap;
 		if (t->index_count == 0)
 			t->by_index[t->index_count++] = NULL;
 	}

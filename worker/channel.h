@@ -50,7 +50,7 @@ struct channels {
 	struct channel **by_index; /* [0] is not used */
 	uint32_t index_count, index_cap;
 	uint32_t *free_indexes;
-	uint32_t free_count, free_cap;
+	uint32_t free_count;
 	uint32_t *table; /* open addressing by hash; a power of two; CHANNEL_NONE is empty */
 	uint32_t table_cap;
 	uint32_t count;

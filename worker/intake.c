@@ -55,22 +55,6 @@ keep_packet(struct worker *w, struct slice packet)
 	return true;
 }
 
-void
-intake_flush(struct worker *w)
-{
-	while (w->order_count != 0) {
-		struct buffer *packet = &w->orders[w->order_first];
-
-		if (io_send_now(w->control_fd, packet->bytes, packet->len) < 0)
-			return;
-		w->order_bytes -= packet->len;
-		buffer_free(packet);
-		w->order_first++;
-		w->order_count--;
-	}
-	w->order_first = 0;
-}
-
 bool
 intake_send(struct worker *w, struct slice packet)
 {
@@ -151,15 +135,45 @@ intake_closed(struct worker *w, uint32_t peer_hash)
 		intake_tell_closed(w);
 }
 
+/*
+ * Acknowledges what has arrived, and takes it up. While the control socket is full both wait: if this process died having read from
+ * a connection that the master still counts as its own, another worker would get it without its request.
+ */
 static void
-tell_taken(struct worker *w, uint64_t serial)
+admit(struct worker *w)
 {
-	const struct order_taken m = {serial};
+	const struct order_taken m = {w->arrival_serial};
 	char bytes[32];
 	struct out o = out_to(bytes, sizeof bytes);
 
+	if (w->arrival_count == 0)
+		return;
 	order_encode_taken(&o, &m);
-	intake_send(w, slice_of(o.bytes, o.len));
+	if (io_send_now(w->control_fd, o.bytes, o.len) < 0)
+		return;
+	for (uint32_t i = 0; i < w->arrival_count; i++)
+		if (!conn_accept(w, w->arrivals[i].descriptor, w->arrivals[i].peer_hash)) {
+			io_shutdown_close(w->arrivals[i].descriptor);
+			intake_closed(w, w->arrivals[i].peer_hash);
+		}
+	w->arrival_count = 0;
+}
+
+void
+intake_flush(struct worker *w)
+{
+	admit(w);
+	while (w->order_count != 0) {
+		struct buffer *packet = &w->orders[w->order_first];
+
+		if (io_send_now(w->control_fd, packet->bytes, packet->len) < 0)
+			return;
+		w->order_bytes -= packet->len;
+		buffer_free(packet);
+		w->order_first++;
+		w->order_count--;
+	}
+	w->order_first = 0;
 }
 
 /* ---- in: orders ------------------------------------------------------------------------------------- */
@@ -169,7 +183,8 @@ take_connections(struct worker *w, struct slice packet, const int *fds, size_t f
 {
 	struct order_connections m;
 
-	if (order_decode_connections(packet, &m) == -1 || m.count != fd_count) {
+	if (order_decode_connections(packet, &m) == -1 || m.count != fd_count ||
+	    m.count > LIMIT_HANDOFF_CREDITS - w->arrival_count) {
 		log_line(LOG_ERR,
 		    "an order of the master makes no sense type=connections descriptors=%zu",
 		    fd_count);
@@ -177,12 +192,10 @@ take_connections(struct worker *w, struct slice packet, const int *fds, size_t f
 			close(fds[i]);
 		return;
 	}
-	tell_taken(w, m.first_serial + m.count - 1);
 	for (size_t i = 0; i < m.count; i++)
-		if (!conn_accept(w, fds[i], m.of[i].peer_hash)) {
-			io_shutdown_close(fds[i]);
-			intake_closed(w, m.of[i].peer_hash);
-		}
+		w->arrivals[w->arrival_count++] = (struct arrival){fds[i], m.of[i].peer_hash};
+	w->arrival_serial = m.first_serial + m.count - 1;
+	admit(w);
 }
 
 static void
@@ -362,7 +375,6 @@ attach(struct worker *w, const int *fds, const struct order_start *m)
 	}
 	w->doorbell_fd = fds[ORDER_FD_DOORBELL];
 	w->ordinal = m->ordinal;
-	w->slot_max = m->max_connections;
 	w->births_s = mmap(NULL, ((size_t)w->slots.head->max + 1) * sizeof *w->births_s,
 	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	w->sinces = mmap(NULL, ((size_t)w->slots.head->max + 1) * sizeof *w->sinces,

@@ -145,7 +145,7 @@ drain(struct worker *w)
 
 	if (!w->draining)
 		return false;
-	if (w->connection_count == 0) {
+	if (w->connection_count == 0 && w->arrival_count == 0) {
 		if (!w->drained_told)
 			intake_tell(w, ORDER_DRAINED);
 		w->drained_told = true;
@@ -182,7 +182,7 @@ post(struct worker *w)
 {
 	board_set(&w->board, BOARD_CHANNELS, w->channels.count);
 	board_set(&w->board, BOARD_WAVE_BYTES, w->channels.wave_bytes);
-	board_set(&w->board, BOARD_TAILS, w->extras.tail_bytes);
+	board_set(&w->board, BOARD_TAIL_BYTES, w->extras.tail_bytes);
 	board_add(&w->board, BOARD_TURNS, 1);
 	board_beat(&w->board, w->now_ns / 1000000, w->read_position, w->read_id);
 }
@@ -193,7 +193,7 @@ sleep_until_news(struct worker *w)
 {
 	int wait_ms = timer_wait_ms(w);
 
-	if (w->draining || w->orphan_end_ns != 0 || w->order_count != 0)
+	if (w->draining || w->orphan_end_ns != 0 || w->order_count != 0 || w->arrival_count != 0)
 		wait_ms = 20;
 	if (!doorbell_sleep(&w->board, &w->ring, w->read_position))
 		return;

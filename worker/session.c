@@ -386,11 +386,9 @@ take_head(struct worker *w, uint32_t slot, char *bytes, size_t len, size_t seen)
 		return 0;
 	}
 	board_add(&w->board, BOARD_REQUESTS, 1);
-	s->flags &= (uint16_t) ~(CONN_KEEP_ALIVE | CONN_HTTP_1_1);
+	s->flags &= (uint16_t)~CONN_KEEP_ALIVE;
 	if (request.keep_alive)
 		s->flags |= CONN_KEEP_ALIVE;
-	if (request.minor != 0)
-		s->flags |= CONN_HTTP_1_1;
 	route(w, slot, &request);
 	return (size_t)n;
 }
@@ -520,6 +518,8 @@ session_timeout(struct worker *w, uint32_t slot)
 
 	if (worker_slot(w, slot)->state == CONN_HEAD && (x == NULL || x->input.len == 0))
 		conn_close(w, slot, BOARD_CLOSED_IDLE);
-	else
+	else {
+		board_add(&w->board, BOARD_CLOSED_TIMEOUT, 1);
 		refuse_bytes(w, slot, ERROR_TIMEOUT, "the request did not arrive in time");
+	}
 }

@@ -86,12 +86,11 @@ enum conn_flag {
 	CONN_HALF_CLOSED = 1 << 5,   /* the client has ended its side */
 	CONN_INPUT_WAITS = 1 << 6,   /* its input poll fired while we were not reading */
 	CONN_KEEP_ALIVE = 1 << 7,    /* of the request in hand */
-	CONN_HTTP_1_1 = 1 << 8,
-	CONN_BLOCKED = 1 << 9,     /* the socket was full: nothing is sent before POLLOUT */
-	CONN_LAGGED = 1 << 10,     /* has ever lagged: for the list of connections */
-	CONN_TIMED = 1 << 11,      /* in the timer wheel */
-	CONN_WS_CLOSING = 1 << 12, /* our close frame is on its way */
-	CONN_WANTS_LIVE = 1 << 13, /* a `live` is to end its replay */
+	CONN_BLOCKED = 1 << 9,       /* the socket was full: nothing is sent before POLLOUT */
+	CONN_LAGGED = 1 << 10,       /* has ever lagged: for the list of connections */
+	CONN_TIMED = 1 << 11,        /* in the timer wheel */
+	CONN_WS_CLOSING = 1 << 12,   /* our close frame is on its way */
+	CONN_WANTS_LIVE = 1 << 13,   /* a `live` is to end its replay */
 };
 
 /* Where a connection id is shown: "<ordinal>-<generation><slot>", both as eight hexadecimal digits. */
@@ -101,7 +100,6 @@ struct worker {
 	struct io io;
 	int control_fd;
 	uint32_t ordinal;
-	uint32_t slot_max; /* connections that the slot table has room for */
 
 	/* What is shared. */
 	struct ring ring;
@@ -135,7 +133,14 @@ struct worker {
 	struct session_request request;
 	struct buffer *orders; /* packets that the control socket had no room for, oldest first */
 	size_t order_first, order_count, order_cap, order_bytes;
-	uint32_t *closed; /* slots to sweep at the end of the turn */
+	/* Connections that came and are not acknowledged yet: nothing of them is read before the master knows. */
+	struct arrival {
+		int descriptor;
+		uint32_t peer_hash;
+	} arrivals[LIMIT_HANDOFF_CREDITS];
+	uint32_t arrival_count;
+	uint64_t arrival_serial; /* of the last of them */
+	uint32_t *closed;        /* slots to sweep at the end of the turn */
 	size_t closed_count, closed_cap;
 	uint32_t *closed_hashes; /* peers of connections that ended, for the next ORDER_CLOSED */
 	size_t closed_hash_count;

@@ -324,7 +324,6 @@ fixture_begin(struct fixture *f, uint64_t ring_bytes, bool real)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	w->control_fd = pair[0];
 	f->master = pair[1];
-	w->slot_max = FIXTURE_SLOTS;
 	w->births_s = calloc(FIXTURE_SLOTS + 1, sizeof *w->births_s);
 	w->sinces = calloc(FIXTURE_SLOTS + 1, sizeof *w->sinces);
 	w->closed = calloc(FIXTURE_SLOTS + 1, sizeof *w->closed);
