@@ -73,7 +73,7 @@ $(OUT)/%.o: %.c
 $(OUT)/ringcastd: $(OUT)/master/main.o $(OUT)/libmaster.a $(LEAVES)
 	$(LINK) -o $@ $^ -ljansson
 $(OUT)/ringcast-worker: $(OUT)/worker/main.o $(WORKER_LIBS)
-	$(LINK) -o $@ $^ -luring
+	$(LINK) -o $@ $^ -luring -lz
 $(OUT)/ringcast: $(OUT)/master/ctl/main.o $(MASTER_LIBS)
 	$(LINK) -o $@ $^ -ljansson
 
@@ -96,7 +96,7 @@ UNIT_LIBS_worker := $(WORKER_LIBS)
 UNIT_LIBS_master := $(MASTER_LIBS)
 define unit_rule
 $$(OUT)/tests/unit/$(1)/%_test: $$(OUT)/tests/unit/$(1)/%_test.o $$(UNIT_LIBS_$(1))
-	$$(LINK) -o $$@ $$^ -lcmocka -luring -ljansson -lpthread
+	$$(LINK) -o $$@ $$^ -lcmocka -luring -ljansson -lz -lpthread
 endef
 $(foreach part,proto shm worker master,$(eval $(call unit_rule,$(part))))
 # Refuses memory, at every place in turn.
@@ -124,10 +124,13 @@ $(FUZZ): $(OUT)/%: $(OUT)/%.o $(OUT)/libproto.a $(filter %.o,$(FUZZ_DRIVER))
 
 # End to end and benchmarks boot the real programs of this build.
 E2E := $(call binaries,$(wildcard tests/e2e/*.c))
+CONFORMANCE := $(call binaries,$(wildcard tests/conformance/*.c))
 BENCH := $(call binaries,$(wildcard tests/bench/*.c))
 $(OUT)/libtest.a: $(call objects,$(wildcard tests/lib/*.c))
 $(OUT)/tests/e2e/%: $(OUT)/tests/e2e/%.o $(OUT)/libtest.a
 	$(LINK) -o $@ $^
+$(OUT)/tests/conformance/%: $(OUT)/tests/conformance/%.o $(OUT)/libtest.a
+	$(LINK) -o $@ $^ -lz
 $(OUT)/tests/bench/ring_bench: $(OUT)/tests/bench/ring_bench.o $(LEAVES)
 	$(LINK) -o $@ $^
 $(OUT)/tests/bench/publish_bench: $(OUT)/tests/bench/publish_bench.o $(OUT)/libmaster.a $(LEAVES)
@@ -146,7 +149,7 @@ $(OUT)/tests/systemd/seccomp_run.o: $(OUT)/tests/systemd/syscalls.inc
 $(SECCOMP_RUN): $(OUT)/tests/systemd/seccomp_run.o
 	$(LINK) -o $@ $^ -ljansson
 
-TEST_PROGRAMS := $(UNIT) $(STRESS) $(MODEL) $(FUZZ) $(E2E) $(BENCH) $(SECCOMP_RUN)
+TEST_PROGRAMS := $(UNIT) $(STRESS) $(MODEL) $(FUZZ) $(CONFORMANCE) $(E2E) $(BENCH) $(SECCOMP_RUN)
 .PHONY: programs
 programs: $(if $(filter fuzz,$(FLAVOUR)),$(FUZZ),$(PROGRAMS) $(TEST_PROGRAMS))
 
@@ -168,14 +171,14 @@ run: deps-run
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@systemd/demo '$(OUT)' '$(PORT)'
 
-# tests/run builds, runs, counts. PARTS= chooses some of: build lint unit stress model mutants replay seccomp install
-# e2e clients browser fuzz. E2E_SCALE=0.1 shortens the end-to-end tests.
+# tests/run builds, runs, counts. PARTS= chooses some of: build lint unit stress model mutants replay conformance
+# seccomp install e2e clients browser fuzz. E2E_SCALE=0.1 shortens the end-to-end tests.
 RUN_TESTS = MAKE='$(MAKE) --no-print-directory $(JOBS)' FLAVOUR='$(FLAVOUR)' CC='$(CC)' tests/run '$(OUT)'
 test: deps
 	+@$(RUN_TESTS) $(PARTS)
 
-.PHONY: lint unit stress model mutants replay seccomp e2e clients browser
-lint unit stress model mutants replay seccomp e2e clients browser:
+.PHONY: lint unit stress model mutants replay conformance seccomp e2e clients browser
+lint unit stress model mutants replay conformance seccomp e2e clients browser:
 	+@$(RUN_TESTS) build $@
 
 # ---- more than `make test` -----------------------------------------------------------------------
@@ -228,7 +231,7 @@ help:
 	@echo 'make test       install what is missing, build, run every test; ends with "N passed, N failed"'
 	@echo 'make            build ringcastd, ringcast-worker and ringcast into $(OUT)'
 	@echo 'make deps       install the packages that building and testing need (deps-run: building only)'
-	@echo 'make lint unit stress model mutants replay seccomp e2e clients browser'
+	@echo 'make lint unit stress model mutants replay conformance seccomp e2e clients browser'
 	@echo '                one part of the tests; make test PARTS="build unit e2e" for several'
 	@echo 'make fuzz       every fuzz target for FUZZ_SECONDS (10), with clang'
 	@echo 'make cover      lines that the tests run, by folder'
