@@ -15,6 +15,7 @@
 #include "master/orders.h"
 #include "master/publish.h"
 #include "master/publish_session.h"
+#include "master/supervise.h"
 #include "proto/id.h"
 #include "proto/query.h"
 #include "shm/ring_seek.h"
@@ -709,6 +710,19 @@ api_delete_channel(struct publish_session *s, struct slice raw_name, struct slic
 	publish_session_json(s, slice_of(text, answer.len));
 }
 
+/* The table is its worker's to write, and so is not believed about how far it goes. */
+static bool
+has_connection(const struct seat *seat, uint64_t connection)
+{
+	const uint32_t number = (uint32_t)connection;
+	const struct slot *slot;
+
+	if (number >= seat->max_connections)
+		return false;
+	slot = slots_get_generation(&seat->slots, number, (uint32_t)(connection >> 32));
+	return slot != NULL && slot->state != SLOTS_STATE_FREE;
+}
+
 void
 api_end_connection(struct publish_session *s, struct slice text)
 {
@@ -720,7 +734,7 @@ api_end_connection(struct publish_session *s, struct slice text)
 	int len;
 
 	if (!api_connection_parse(text, &ordinal, &connection) || ordinal >= m->worker_count ||
-	    !master_worker_serves(m, ordinal)) {
+	    !master_worker_serves(m, ordinal) || !has_connection(&m->seats[ordinal], connection)) {
 		publish_session_error(s, ERROR_NOT_FOUND, "no worker has that connection");
 		return;
 	}

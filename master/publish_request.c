@@ -61,14 +61,11 @@ route_find(struct slice path, enum publish_session_role role, struct slice *rest
 		struct slice at = slice_text(routes[route].path);
 		bool prefix = at.bytes[at.len - 1] == '/';
 
+		*rest = path;
 		if (role == PUBLISH_SESSION_ADMIN && !routes[route].admin)
 			continue;
-		if (prefix ? path.len <= at.len : path.len != at.len)
-			continue;
-		if (memcmp(path.bytes, at.bytes, at.len) != 0)
-			continue;
-		*rest = slice_of(path.bytes + at.len, path.len - at.len);
-		return route;
+		if (query_path_take(rest, at) && prefix == (rest->len != 0))
+			return route;
 	}
 	return ROUTE_COUNT;
 }
@@ -129,13 +126,6 @@ errors_only(const struct http_request *request)
 	       slice_equal(value, SLICE_LITERAL("errors"));
 }
 
-static bool
-is_encoded(const struct http_request *request)
-{
-	return http_request_has(request, HTTP_CONTENT_ENCODING) &&
-	       !http_equal_nocase(request->known[HTTP_CONTENT_ENCODING], SLICE_LITERAL("identity"));
-}
-
 static enum publish_request_plan
 begin_stream(struct publish_session *s, const struct http_request *request)
 {
@@ -145,8 +135,7 @@ begin_stream(struct publish_session *s, const struct http_request *request)
 	if (http_request_has(request, HTTP_IDEMPOTENCY_KEY))
 		return refuse(s, ERROR_BAD_REQUEST,
 		    "Idempotency-Key names one event: give each line a \"key\" of its own");
-	if (request->expect_continue && request->framing != HTTP_FRAMING_NONE)
-		publish_session_continue(s);
+	publish_session_continue(s, request);
 	publish_stream_begin(s, request->minor == 1, errors_only(request));
 	return PUBLISH_REQUEST_STREAM;
 }
@@ -157,7 +146,7 @@ begin_publish(struct publish_session *s, const struct http_request *request)
 {
 	if (s->set->m->state == MASTER_DRAINING)
 		return refuse(s, ERROR_DRAINING, "the server is stopping; try again");
-	if (is_encoded(request))
+	if (http_request_is_encoded(request))
 		return refuse(s, ERROR_UNSUPPORTED_TYPE,
 		    "a Content-Encoding is not understood: send the body as it is");
 	switch (http_media_of(request->known[HTTP_CONTENT_TYPE])) {
@@ -378,7 +367,9 @@ batch_check(struct publish_session *s, struct slice body, struct batch_plan *pla
 			return more == 0;
 		if (publish_event_size(s->set->m, &event, &size, &code, &message) == -1) {
 			*fault = fault_of(code, message);
-			snprintf(fault->path, sizeof fault->path, "[%u]", plan->count);
+			/* What is too large about an event is its data. */
+			snprintf(fault->path, sizeof fault->path, "[%u]%s", plan->count,
+			    code == ERROR_TOO_LARGE ? ".data" : "");
 			return false;
 		}
 		if (++plan->count > LIMIT_PUBLISH_BATCH_EVENTS) {

@@ -338,10 +338,15 @@ head_options(void)
 	    .head_bytes_max = LIMIT_PUBLISH_HEAD_BYTES, .any_host = true};
 }
 
-/* A request that asks first whether its body is wanted is told to go on (RFC 9110, 10.1.1). */
 void
-publish_session_continue(struct publish_session *s)
+publish_session_continue(struct publish_session *s, const struct http_request *request)
 {
+	const bool empty =
+	    request->framing == HTTP_FRAMING_NONE ||
+	    (request->framing == HTTP_FRAMING_LENGTH && request->content_length == 0);
+
+	if (!request->expect_continue || empty || s->more)
+		return;
 	if (!publish_buffer_put(&s->out, HTTP_RESPONSE_CONTINUE))
 		publish_session_abandon(s);
 	publish_session_touch(s);
@@ -372,8 +377,7 @@ session_collect(struct publish_session *s, const struct http_request *request, s
 		return;
 	}
 	s->state = PUBLISH_SESSION_BODY;
-	if (request->expect_continue)
-		publish_session_continue(s);
+	publish_session_continue(s, request);
 }
 
 /* In a STREAM: works off what waited, and ends the answer once that was the whole body. */
@@ -398,6 +402,7 @@ session_take_head(struct publish_session *s, struct slice input)
 	size_t len = (size_t)n;
 
 	if (n < 0) {
+		s->head_only = request.method == HTTP_HEAD;
 		publish_session_refuse(s, http_request_error_code(n), http_request_error_text(n));
 		return input.len;
 	}
@@ -406,6 +411,7 @@ session_take_head(struct publish_session *s, struct slice input)
 		return 0;
 	s->set->counts->requests++;
 	s->head_only = request.method == HTTP_HEAD;
+	s->more = input.len > len;
 	s->close = !request.keep_alive || s->set->m->state == MASTER_DRAINING;
 	switch (publish_request_begin(s, &request)) {
 	case PUBLISH_REQUEST_REFUSED:

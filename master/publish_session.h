@@ -24,6 +24,7 @@
 #include "proto/http_body.h"
 
 struct api_query;
+struct http_request;
 struct master;
 struct publish_counts;
 struct publish_session;
@@ -76,6 +77,7 @@ struct publish_session {
 	bool held;        /* consuming stopped for want of room, or for an answer: resume is due */
 	bool close;       /* after the answer at hand */
 	bool head_only;   /* the request at hand is a HEAD */
+	bool more;        /* bytes came behind the head at hand: of its body, if there is one */
 	size_t head_seen; /* bytes of the head at hand that were searched for its end */
 	struct publish_buffer kept; /* read, not consumed */
 	struct publish_buffer head; /* of the request whose body is being read */
@@ -129,8 +131,8 @@ void publish_session_error(struct publish_session *s, enum error_code code, cons
 void publish_session_fault(struct publish_session *s, const struct event_fault *fault);
 void publish_session_not_allowed(struct publish_session *s, struct slice allow);
 
-/* Queues "100 Continue". */
-void publish_session_continue(struct publish_session *s);
+/* Queues "100 Continue" for a client that waits for it before it sends the body (RFC 9110, 10.1.1). */
+void publish_session_continue(struct publish_session *s, const struct http_request *request);
 
 /* Queues only a head (of an answer that goes on by itself); chunked or until close. */
 void publish_session_head(struct publish_session *s, struct slice content_type, bool chunked);

@@ -1,7 +1,7 @@
 /*
  * http_body.c: resumable decoding of bodies. See http_body.h.
  *
- *	CHUNK_SIZE --> [EXTENSION] --> SIZE_LF --> DATA --> DATA_CR --> DATA_LF --> CHUNK_SIZE ...
+ *	CHUNK_SIZE --> [SIZE_BLANK] --> [EXTENSION] --> SIZE_LF --> DATA --> DATA_CR --> DATA_LF --> CHUNK_SIZE ...
  *	                                 | size 0
  *	                                 v
  *                                    TRAILER_START --> TRAILER_NAME --> TRAILER_VALUE -->
@@ -17,12 +17,15 @@
 #include "proto/hex.h"
 #include "shm/limits.h"
 
+#define CHUNK_LINE_FAIR 18 /* of a chunk line: sixteen digits and the line end */
+
 enum state {
 	COMPLETE,
 	BROKEN,
 	UNTIL_CLOSE,
 	LENGTH,
 	CHUNK_SIZE,
+	SIZE_BLANK, /* white space that RFC 9112, 7.1.1 tolerates before an extension, and nowhere else */
 	EXTENSION,
 	SIZE_LF,
 	DATA,
@@ -104,6 +107,11 @@ take_size(struct http_body *body, char c)
 			body->state = SIZE_LF;
 		else if (!http_is_value_char(c))
 			return HTTP_BODY_BAD_CHUNK;
+	} else if (body->state == SIZE_BLANK) {
+		if (c == ';')
+			body->state = EXTENSION;
+		else if (c != ' ' && c != '\t')
+			return HTTP_BODY_BAD_CHUNK;
 	} else if (digit >= 0) {
 		if (++body->digits > 16)
 			return HTTP_BODY_BAD_CHUNK;
@@ -114,16 +122,34 @@ take_size(struct http_body *body, char c)
 		body->state = SIZE_LF;
 	} else if (c == ';') {
 		body->state = EXTENSION;
+	} else if (c == ' ' || c == '\t') {
+		body->state = SIZE_BLANK;
 	} else {
 		return HTTP_BODY_BAD_CHUNK;
 	}
 	return 0;
 }
 
+/*
+ * What chunk lines may cost beside the data: a client that sends a byte a chunk is slow, one that sends
+ * extensions with each byte is up to something.
+ */
+static bool
+is_excessive(struct http_body *body)
+{
+	const uint64_t fair = CHUNK_LINE_FAIR + body->left;
+
+	body->excess += body->line_bytes;
+	body->excess -= body->excess < fair ? body->excess : (uint32_t)fair;
+	return body->excess > LIMIT_CHUNK_EXCESS_BYTES;
+}
+
 /* The LF behind a chunk's size: what comes now? */
 static int
 begin_chunk(struct http_body *body)
 {
+	if (is_excessive(body))
+		return HTTP_BODY_CHUNK_LINE;
 	body->line_bytes = 0;
 	body->digits = 0;
 	if (body->left > body->total_max - body->total)
@@ -162,6 +188,7 @@ take_frame(struct http_body *body, char c)
 {
 	switch ((enum state)body->state) {
 	case CHUNK_SIZE:
+	case SIZE_BLANK:
 	case EXTENSION:
 		return take_size(body, c);
 	case SIZE_LF:

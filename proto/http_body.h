@@ -23,7 +23,8 @@ enum http_body_error {
 	HTTP_BODY_TOO_LARGE =
 	    -1, /* more data than total_max; a Content-Length says so at the start */
 	HTTP_BODY_BAD_CHUNK = -2,  /* chunk size, line end or extension malformed */
-	HTTP_BODY_CHUNK_LINE = -3, /* a chunk's extensions longer than LIMIT_CHUNK_LINE_BYTES */
+	HTTP_BODY_CHUNK_LINE = -3, /* a chunk's extensions longer than LIMIT_CHUNK_LINE_BYTES, or
+				      all together out of proportion to the data */
 	HTTP_BODY_BAD_TRAILER =
 	    -4, /* a trailer line malformed, or trailers longer than LIMIT_TRAILER_BYTES */
 };
@@ -34,6 +35,7 @@ struct http_body {
 	uint64_t total;      /* bytes of data yielded so far */
 	uint64_t total_max;  /* bytes of data accepted */
 	uint32_t line_bytes; /* of the chunk line or of the trailers so far */
+	uint32_t excess;     /* of chunk lines beyond what the data explains */
 	uint8_t state;       /* enum state in http_body.c */
 	uint8_t digits;      /* of a chunk size so far */
 };

@@ -225,7 +225,10 @@ split_target(struct http_request *request)
 		request->path.len = (size_t)(mark - rest.bytes);
 		request->query = slice_of(mark + 1, rest.len - request->path.len - 1);
 	}
-	if (request->path.len == 0)
+	/* RFC 9112, 3.2.4: the server itself, as an absolute-form spells it. */
+	if (request->path.len == 0 && request->method == HTTP_OPTIONS && mark == NULL)
+		request->path = SLICE_LITERAL("*");
+	else if (request->path.len == 0)
 		request->path = SLICE_LITERAL("/");
 	return 1;
 }
@@ -339,7 +342,7 @@ parse_head(struct http_request *request, struct slice input,
 	struct http_head head = {input.bytes, input.bytes + input.len};
 	int result = 1;
 
-	if (*head.at == '\r')
+	while (result > 0 && head.at != head.end && *head.at == '\r')
 		result = http_head_line_end(&head);
 	if (result > 0)
 		result = parse_request_line(request, &head);
@@ -417,6 +420,18 @@ http_request_list_has(
 
 	while (http_request_list_next(request, field, &list, &element))
 		if (http_equal_nocase(element, token))
+			return true;
+	return false;
+}
+
+bool
+http_request_is_encoded(const struct http_request *request)
+{
+	struct http_request_list list = {0};
+	struct slice element;
+
+	while (http_request_list_next(request, HTTP_CONTENT_ENCODING, &list, &element))
+		if (!http_equal_nocase(element, SLICE_LITERAL("identity")))
 			return true;
 	return false;
 }

@@ -73,7 +73,7 @@ struct http_request {
 	enum http_method method;
 	struct slice method_name;
 	struct slice target; /* as sent */
-	struct slice path;   /* raw (not decoded), begins with '/'; "*" for OPTIONS * */
+	struct slice path;   /* raw (not decoded), begins with '/'; "*" for OPTIONS of the server */
 	struct slice query;  /* raw, without the '?'; bytes NULL if there is no '?' */
 	/*
 	 * The "host[:port]" that counts: an absolute-form target's, else Host; bytes NULL if none.
@@ -99,8 +99,9 @@ struct http_request {
 
 /*
  * Parses a request head at the start of input. Returns the length of the head (>0), 0 if more
- * bytes are needed, or an enum http_request_error. One empty line before the request is skipped,
- * and counted (RFC 9112, 2.2). *request is only meaningful after >0.
+ * bytes are needed, or an enum http_request_error. Empty lines before the request are skipped, and
+ * counted (RFC 9112, 2.2). *request is only meaningful after >0; but after an error `method` tells
+ * whether the request was a HEAD, whose answer has no body, as far as its line was understood.
  *
  * last_len: how much of this same input the previous call saw, when it answered 0; else 0. Then
  * only the new bytes are searched for the end of the head, so that a client that drips costs
@@ -112,6 +113,9 @@ ptrdiff_t http_request_parse(struct http_request *request, struct slice input, s
 /* The contract's code of an enum http_request_error, and a sentence for the message. */
 enum error_code http_request_error_code(ptrdiff_t error);
 const char *http_request_error_text(ptrdiff_t error);
+
+/* True if the body is in any coding but identity (RFC 9110, 8.4), none of which ringcast takes. */
+bool http_request_is_encoded(const struct http_request *request);
 
 /* True if the request carried the field. */
 static inline bool

@@ -78,6 +78,40 @@ query_decode_path(struct slice raw, char *buffer, size_t cap)
 	return decode(raw, buffer, cap, '+');
 }
 
+static bool
+is_unreserved(int c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+bool
+query_path_take(struct slice *raw, struct slice text)
+{
+	struct slice rest = *raw;
+
+	for (size_t i = 0; i < text.len; i++) {
+		const bool escaped = rest.len != 0 && rest.bytes[0] == '%';
+		int byte;
+
+		if (rest.len == 0)
+			return false;
+		/* What the text itself spells as an escape is compared as it stands. */
+		if (escaped && text.bytes[i] != '%') {
+			byte = take_byte(&rest, '+');
+			if (!is_unreserved(byte))
+				return false;
+		} else {
+			byte = (unsigned char)rest.bytes[0];
+			rest = slice_of(rest.bytes + 1, rest.len - 1);
+		}
+		if (byte != (unsigned char)text.bytes[i])
+			return false;
+	}
+	*raw = rest;
+	return true;
+}
+
 bool
 query_name_is(struct slice raw, const char *name)
 {

@@ -44,6 +44,13 @@ ptrdiff_t query_decode(struct slice raw, char *buffer, size_t cap);
 ptrdiff_t query_decode_path(struct slice raw, char *buffer, size_t cap);
 
 /*
+ * Takes `text` off the start of a raw path, where an escape of a letter, digit, '-', '.', '_' or '~'
+ * is that character (RFC 3986, 6.2.2.2), and no other is. False, and nothing taken, if it begins
+ * otherwise.
+ */
+bool query_path_take(struct slice *raw, struct slice text);
+
+/*
  * Reads a number of decimal digits only, at most max. False if it is anything else. text is
  * decoded already.
  */

@@ -56,7 +56,11 @@
 #define LIMIT_HEADER_BYTES_DEFAULT LIMIT_KIB(16)
 #define LIMIT_HEADER_FIELDS 100
 #define LIMIT_CHUNK_LINE_BYTES 256 /* a chunk's size and extensions: nobody uses them for more */
-#define LIMIT_TRAILER_BYTES 4096   /* all trailers of a body: read and dropped */
+#define LIMIT_CHUNK_EXCESS_BYTES \
+	LIMIT_KIB(16) /* of extensions in all, beyond as many bytes as there is data */
+#define LIMIT_BODY_BYTES_S \
+	1024 /* a body that arrives at this rate gets longer than body_timeout_s */
+#define LIMIT_TRAILER_BYTES 4096 /* all trailers of a body: read and dropped */
 #define LIMIT_CHANNELS_PER_CONNECTION_DEFAULT 128
 #define LIMIT_CHANNELS_PER_CONNECTION_MAX 1024
 #define LIMIT_POLL_EVENTS_DEFAULT 100

@@ -55,6 +55,7 @@ struct request {
 	size_t allow_origin_len;
 	/* publish */
 	struct http_body body;
+	uint64_t body_ns;  /* when it began */
 	uint8_t body_kind; /* enum event_body */
 	char *channel;     /* malloc'ed */
 	size_t channel_len;

@@ -381,15 +381,24 @@ find_route(const struct worker *w, struct slice path)
 	const struct slice prefix = w->settings.now.path_prefix;
 	size_t i = 0;
 
-	if (path.len < prefix.len ||
-	    (prefix.len != 0 && memcmp(path.bytes, prefix.bytes, prefix.len) != 0))
+	if (!query_path_take(&path, prefix))
 		return ROUTES;
-	path = slice_of(path.bytes + prefix.len, path.len - prefix.len);
 	if (path.len == 0 && prefix.len != 0)
 		path = SLICE_LITERAL("/");
-	while (i < ROUTES && !slice_equal(path, slice_text(routes[i].path)))
+	while (i < ROUTES) {
+		struct slice rest = path;
+
+		if (query_path_take(&rest, slice_text(routes[i].path)) && rest.len == 0)
+			break;
 		i++;
+	}
 	return i;
+}
+
+static bool
+asks_of_server(const struct session_request *r)
+{
+	return slice_equal(r->http->path, SLICE_LITERAL("*"));
 }
 
 static void
@@ -433,7 +442,9 @@ mind_body(struct slot *s, const struct http_request *http, bool read)
 static void
 route_to(struct worker *w, uint32_t slot, struct session_request *r, size_t found)
 {
-	if (found == ROUTES)
+	if (asks_of_server(r))
+		answer_options(w, slot, r, METHODS_EVENTS);
+	else if (found == ROUTES)
 		session_refuse_request(
 		    w, slot, r, ERROR_NOT_FOUND, "nothing is here; events are at /events");
 	else if (r->http->method == HTTP_OPTIONS)
@@ -445,7 +456,7 @@ route_to(struct worker *w, uint32_t slot, struct session_request *r, size_t foun
 }
 
 void
-route(struct worker *w, uint32_t slot, const struct http_request *http)
+route(struct worker *w, uint32_t slot, const struct http_request *http, bool more)
 {
 	struct slot *s = worker_slot(w, slot);
 	struct ws_handshake handshake;
@@ -459,6 +470,7 @@ route(struct worker *w, uint32_t slot, const struct http_request *http)
 	while (http_field_next(&rest, &field))
 		ws_handshake_field(&handshake, field.name, field.value);
 	memset(r, 0, offsetof(struct session_request, channels));
+	r->more = more;
 	read_request(w, r, http, http->method == HTTP_GET ? &handshake : NULL);
 	allowed_in = judge_origin(w, s, r);
 	mind_body(s, http,

@@ -18,6 +18,7 @@
 #include "worker/worker.h"
 
 #define ANSWER_MS 30000 /* the master is expected to answer within this */
+#define LATER_MS 60000  /* a body that arrives is looked at again at the latest then */
 
 /* ---- to the master -------------------------------------------------------------------------------- */
 
@@ -111,6 +112,9 @@ check_head(struct worker *w, const struct session_request *r, const char **messa
 	*message = "one event a request here; streams of envelopes go to the publish socket";
 	if (media == HTTP_MEDIA_NDJSON)
 		return ERROR_BAD_REQUEST;
+	*message = "a Content-Encoding is not understood: send the body as it is";
+	if (http_request_is_encoded(r->http))
+		return ERROR_UNSUPPORTED_TYPE;
 	*message = "the body is the data: JSON, text or any type of bytes, in UTF-8, not multipart";
 	if (media == HTTP_MEDIA_MULTIPART || media == HTTP_MEDIA_BAD_CHARSET ||
 	    media == HTTP_MEDIA_MALFORMED)
@@ -223,7 +227,10 @@ serve_publish_start(struct worker *w, uint32_t slot, const struct session_reques
 		    w, slot, r, ERROR_TOO_LARGE, "the body is larger than max_event_bytes");
 		return;
 	}
-	if (r->http->expect_continue && !deliver_say(w, slot, HTTP_RESPONSE_CONTINUE))
+	request->body_ns = w->now_ns;
+	/* Who is already sending, or has nothing to send, does not wait for a word (RFC 9110, 10.1.1). */
+	if (r->http->expect_continue && !r->more && !http_body_complete(&request->body) &&
+	    !deliver_say(w, slot, HTTP_RESPONSE_CONTINUE))
 		return;
 	conn_set_state(w, slot, CONN_BODY);
 	timer_set(w, slot, w->settings.now.body_timeout_s * 1000);
@@ -257,6 +264,21 @@ serve_publish_body(struct worker *w, uint32_t slot, struct slice bytes)
 	if (http_body_complete(&x->request->body))
 		publish_body(w, slot);
 	return used;
+}
+
+bool
+serve_publish_arrives(struct worker *w, uint32_t slot)
+{
+	const struct request *request = extra_of(w, worker_slot(w, slot))->request;
+	const uint64_t taken_ms = (w->now_ns - request->body_ns) / 1000000;
+	const uint64_t allowed_ms = (uint64_t)w->settings.now.body_timeout_s * 1000 +
+				    request->body.total * 1000 / LIMIT_BODY_BYTES_S;
+	const uint64_t left_ms = allowed_ms > taken_ms ? allowed_ms - taken_ms : 0;
+
+	if (left_ms < TIMER_TICK_MS)
+		return false;
+	timer_set(w, slot, left_ms < LATER_MS ? (uint32_t)left_ms : LATER_MS);
+	return true;
 }
 
 /* ---- answers ---------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #ifndef WORKER_SERVE_PUBLISH_H
 #define WORKER_SERVE_PUBLISH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,9 @@ void serve_publish_start(struct worker *w, uint32_t slot, const struct session_r
 
 /* Bytes of its body. Returns how many were used. */
 size_t serve_publish_body(struct worker *w, uint32_t slot, struct slice bytes);
+
+/* Whether the body that has run out of time may have more of it, since it arrives. Then it has. */
+bool serve_publish_arrives(struct worker *w, uint32_t slot);
 
 /* Sends an event of a client to the master. ERROR_NONE, or why not, with a message. `ref` comes back with the answer. */
 enum error_code serve_publish_send(

@@ -220,10 +220,13 @@ session_cursor_shown(struct worker *w, uint32_t slot, const struct cursor *after
 
 /* What cannot be understood: answered, and the connection ends, because nobody knows where the next request would begin. */
 static void
-refuse_bytes(struct worker *w, uint32_t slot, enum error_code code, const char *message)
+refuse_bytes(
+    struct worker *w, uint32_t slot, bool head_only, enum error_code code, const char *message)
 {
+	const struct request request = {.head_only = head_only};
+
 	worker_slot(w, slot)->flags &= (uint16_t)~CONN_KEEP_ALIVE;
-	session_refuse(w, slot, code, message);
+	answer_error(w, slot, &request, code, message, NULL, NULL);
 }
 
 bool
@@ -374,6 +377,9 @@ take_head(struct worker *w, uint32_t slot, char *bytes, size_t len, size_t seen)
 		keep(w, slot, bytes, len, 0);
 		return 0;
 	}
+	/* An empty line before a request is none of it (RFC 9112, 2.2), and who sends nothing else is idle. */
+	if (len >= 2 && memcmp(bytes, "\r\n", 2) == 0)
+		return 2;
 	n = http_request_parse(&request, slice_of(bytes, len), seen, &options);
 	if (n == 0) {
 		if (seen == 0)
@@ -382,14 +388,15 @@ take_head(struct worker *w, uint32_t slot, char *bytes, size_t len, size_t seen)
 		return 0;
 	}
 	if (n < 0) {
-		refuse_bytes(w, slot, http_request_error_code(n), http_request_error_text(n));
+		refuse_bytes(w, slot, request.method == HTTP_HEAD, http_request_error_code(n),
+		    http_request_error_text(n));
 		return 0;
 	}
 	board_add(&w->board, BOARD_REQUESTS, 1);
 	s->flags &= (uint16_t)~CONN_KEEP_ALIVE;
 	if (request.keep_alive)
 		s->flags |= CONN_KEEP_ALIVE;
-	route(w, slot, &request);
+	route(w, slot, &request, (size_t)n < len);
 	return (size_t)n;
 }
 
@@ -514,12 +521,16 @@ session_resume(struct worker *w, uint32_t slot)
 void
 session_timeout(struct worker *w, uint32_t slot)
 {
-	const struct extra *x = extra_of(w, worker_slot(w, slot));
+	struct slot *s = worker_slot(w, slot);
+	const struct extra *x = extra_of(w, s);
 
-	if (worker_slot(w, slot)->state == CONN_HEAD && (x == NULL || x->input.len == 0))
+	if (s->state == CONN_BODY && serve_publish_arrives(w, slot))
+		return;
+	if (s->state == CONN_HEAD && (x == NULL || x->input.len == 0)) {
 		conn_close(w, slot, BOARD_CLOSED_IDLE);
-	else {
-		board_add(&w->board, BOARD_CLOSED_TIMEOUT, 1);
-		refuse_bytes(w, slot, ERROR_TIMEOUT, "the request did not arrive in time");
+		return;
 	}
+	board_add(&w->board, BOARD_CLOSED_TIMEOUT, 1);
+	s->flags &= (uint16_t)~CONN_KEEP_ALIVE;
+	session_refuse(w, slot, ERROR_TIMEOUT, "the request did not arrive in time");
 }

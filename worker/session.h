@@ -44,6 +44,7 @@ struct session_request {
 	bool sse;
 	bool websocket;
 	bool resumes; /* it has a cursor: a `live` ends its replay */
+	bool more;    /* bytes came behind the head: of the body, if there is one */
 	struct slice channels[LIMIT_CHANNELS_PER_CONNECTION_MAX];
 };
 

@@ -10,6 +10,8 @@
 
 #define WORKERS 2
 
+#define CONNECTIONS 64 /* that a worker may have */
+
 struct crew {
 	struct seat seats[WORKERS];
 	struct doorbell_sleeper sleepers[WORKERS];
@@ -33,6 +35,8 @@ crew_start(struct fixture *f, struct crew *crew)
 		assert_int_equal(
 		    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 		assert_int_equal(board_create(&seat->board), 0);
+		assert_int_equal(slots_create(&seat->slots, CONNECTIONS, 1), 0);
+		seat->max_connections = CONNECTIONS;
 		assert_int_equal(orders_new(seat), 0);
 		assert_int_equal(orders_attach(seat, pair[0]), 0);
 		crew->ends[i] = pair[1];
@@ -49,6 +53,7 @@ crew_stop(struct fixture *f, struct crew *crew)
 		orders_detach(&crew->seats[i]);
 		orders_free(&crew->seats[i]);
 		board_close(&crew->seats[i].board);
+		slots_close(&crew->seats[i].slots);
 		if (crew->ends[i] != -1)
 			close(crew->ends[i]);
 	}

@@ -68,6 +68,20 @@ say(struct fixture *f, const char *request)
 	return fd;
 }
 
+static unsigned
+status_of(struct fixture *f, const char *line)
+{
+	char request[256];
+	struct reply reply;
+	unsigned status;
+
+	snprintf(request, sizeof request, "%s HTTP/1.1\r\n\r\n", line);
+	reply = fixture_ask(f, request);
+	status = reply.status;
+	fixture_forget(&reply);
+	return status;
+}
+
 static void
 check_body(struct fixture *f, int fd, const char *expected)
 {
@@ -256,6 +270,16 @@ connections_are_listed_with_their_names_and_can_be_ended(void **state)
 	    "{\"connections\":[{\"connection\":\"1-0000001200000034\",\"transport\":\"ws\",\"peer\":\"::1\","
 	    "\"channel\":\"a b\",\"channels\":1,\"age_s\":7,\"cursor\":\"1763856000000-00003\",\"lagging\":false,"
 	    "\"behind_ms\":0,\"bytes\":99,\"last_error\":\"\"}],\"more\":false}");
+	assert_int_equal(status_of(&f, "DELETE /connections/1-0000001200000034"), 404);
+	while (slots_take(&crew.seats[1].slots) != (uint32_t)connection)
+		;
+	slots_get(&crew.seats[1].slots, (uint32_t)connection)->generation =
+	    (uint32_t)(connection >> 32);
+	assert_int_equal(status_of(&f, "DELETE /connections/1-0000001200000034"), 404);
+	slots_get(&crew.seats[1].slots, (uint32_t)connection)->state = 1;
+	assert_int_equal(status_of(&f, "DELETE /connections/1-0000001100000034"), 404);
+	assert_int_equal(status_of(&f, "DELETE /connections/1-0000001200000033"), 404);
+	assert_int_equal(status_of(&f, "DELETE /connections/1-00000012ffffffff"), 404);
 	check_body(&f, say(&f, "DELETE /connections/1-0000001200000034 HTTP/1.1\r\n\r\n"),
 	    "{\"connection\":\"1-0000001200000034\"}");
 	assert_int_equal(order_decode_end_connection(crew_hear(&crew, 1, packet), &end), 0);

@@ -70,6 +70,7 @@ static const struct {
     {SLICE_LITERAL("000A\r\n0\r\n\r\nabcde\r\n0\r\n\r\n0\r\n\r\n"), "0\r\n\r\nabcde", 5},
     {SLICE_LITERAL("a\r\n0123456789\r\n0000000000000000\r\n\r\n"), "0123456789", 0},
     {SLICE_LITERAL("1;x\r\na\r\n1;x=y;z=\"q;\xc3\xa4\"\r\nb\r\n0;last\r\n\r\n"), "ab", 0},
+    {SLICE_LITERAL("1 ;x\r\na\r\n1\t \t; x = y\r\nb\r\n0 ;\r\n\r\n"), "ab", 0},
     {SLICE_LITERAL("1\r\na\r\n0\r\nX: y\r\nEmpty:\r\n\r\nrest"), "a", 4},
 };
 
@@ -118,7 +119,9 @@ static const struct {
     {SLICE_LITERAL("\r\n"), HTTP_BODY_BAD_CHUNK},
     {SLICE_LITERAL(" 5\r\nhello\r\n"), HTTP_BODY_BAD_CHUNK},
     {SLICE_LITERAL("5 \r\nhello\r\n"), HTTP_BODY_BAD_CHUNK},
-    {SLICE_LITERAL("5\t;x\r\nhello\r\n"), HTTP_BODY_BAD_CHUNK},
+    {SLICE_LITERAL("5\t\r\nhello\r\n"), HTTP_BODY_BAD_CHUNK},
+    {SLICE_LITERAL("5 5\r\nhello\r\n"), HTTP_BODY_BAD_CHUNK},
+    {SLICE_LITERAL("5 \n;x\r\nhello\r\n"), HTTP_BODY_BAD_CHUNK},
     {SLICE_LITERAL(";x\r\n"), HTTP_BODY_BAD_CHUNK},
     {SLICE_LITERAL("0x5\r\nhello\r\n"), HTTP_BODY_BAD_CHUNK},
     {SLICE_LITERAL("+5\r\nhello\r\n"), HTTP_BODY_BAD_CHUNK},
@@ -187,6 +190,58 @@ http_body_stays_broken(void **state)
 	assert_true(http_body_next(&body, SLICE_LITERAL("0\r\n\r\n"), &data) < 0);
 	assert_false(http_body_complete(&body));
 	assert_int_equal(data.len, 0);
+}
+
+/* Each chunk line is within its own limit; together they are many times the data. */
+static void
+http_body_bounds_extensions_beside_the_data(void **state)
+{
+	static const struct {
+		size_t data, extension; /* bytes of each chunk */
+		unsigned chunks;
+		bool good;
+	} cases[] = {
+	    {1, 200, 80, true},
+	    {1, 200, 100, false},
+	    {200, 200, 10000, true},
+	    {1, 14, 10000, true},
+	};
+	static char chunk[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct out o = out_to(chunk, sizeof chunk);
+		struct http_body body;
+		struct slice data;
+		bool good = true;
+
+		for (size_t n = cases[i].data >> 4; n != 0; n = 0)
+			out_char(&o, "0123456789abcdef"[n]);
+		out_char(&o, "0123456789abcdef"[cases[i].data & 15]);
+		out_char(&o, ';');
+		for (size_t n = 0; n < cases[i].extension; n++)
+			out_char(&o, 'x');
+		out_text(&o, "\r\n");
+		for (size_t n = 0; n < cases[i].data; n++)
+			out_char(&o, 'd');
+		out_text(&o, "\r\n");
+		http_body_start(&body, HTTP_FRAMING_CHUNKED, 0, UINT64_MAX);
+		for (unsigned n = 0; good && n < cases[i].chunks; n++) {
+			struct slice rest = slice_of(chunk, o.len);
+
+			while (good && rest.len != 0) {
+				ptrdiff_t taken = http_body_next(&body, rest, &data);
+
+				good = taken > 0;
+				if (!good)
+					assert_int_equal(taken, HTTP_BODY_CHUNK_LINE);
+				else
+					rest =
+					    slice_of(rest.bytes + taken, rest.len - (size_t)taken);
+			}
+		}
+		assert_int_equal(good, cases[i].good);
+	}
 }
 
 static void
@@ -319,6 +374,7 @@ main(void)
 	    cmocka_unit_test(http_body_is_not_complete_before_its_last_byte),
 	    cmocka_unit_test(http_body_refuses_malformed_chunks_at_every_step),
 	    cmocka_unit_test(http_body_stays_broken),
+	    cmocka_unit_test(http_body_bounds_extensions_beside_the_data),
 	    cmocka_unit_test(http_body_bounds_extensions_and_trailers),
 	    cmocka_unit_test(http_body_counts_to_a_length),
 	    cmocka_unit_test(http_body_refuses_a_length_over_the_limit_at_once),

@@ -248,6 +248,39 @@ query_u32_takes_digits_only(void **state)
 }
 
 static void
+query_path_take_knows_escapes_of_unreserved_characters(void **state)
+{
+	static const struct {
+		const char *raw, *text, *rest; /* NULL: does not begin so */
+	} cases[] = {
+	    {"/events", "/events", ""},
+	    {"/events/x", "/events", "/x"},
+	    {"/%65vent%73", "/events", ""},
+	    {"/%7Ea%2d%2E%5fb", "/~a-._b", ""},
+	    {"/%7ea", "/~a", ""},
+	    {"%2Fevents", "/events", NULL},
+	    {"/a%20b", "/a b", NULL},
+	    {"/a%20b", "/a%20b", ""},
+	    {"/event%7", "/events", NULL},
+	    {"/event%", "/events", NULL},
+	    {"/event%zz", "/events", NULL},
+	    {"/event", "/events", NULL},
+	    {"/Events", "/events", NULL},
+	    {"", "/", NULL},
+	    {"", "", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct slice raw = slice_text(cases[i].raw);
+		bool good = query_path_take(&raw, slice_text(cases[i].text));
+
+		assert_int_equal(good, cases[i].rest != NULL);
+		assert_slice(raw, good ? cases[i].rest : cases[i].raw);
+	}
+}
+
+static void
 query_redact_hides_every_token(void **state)
 {
 	static const struct {
@@ -285,6 +318,7 @@ main(void)
 	    cmocka_unit_test(query_last_takes_the_last_of_a_repeated_parameter),
 	    cmocka_unit_test(query_find_walks_a_repeated_parameter_in_order),
 	    cmocka_unit_test(query_u32_takes_digits_only),
+	    cmocka_unit_test(query_path_take_knows_escapes_of_unreserved_characters),
 	    cmocka_unit_test(query_redact_hides_every_token),
 	};
 
