@@ -9,6 +9,7 @@
 
 #define FIN 0x80
 #define RESERVED 0x70
+#define RSV1 0x40
 #define OPCODE 0x0f
 #define MASKED 0x80
 #define SHORT_LENGTH 0x7f
@@ -210,6 +211,17 @@ ws_frame_render(struct out *o, enum ws_opcode opcode, struct slice payload)
 {
 	render_head(o, opcode, true, false, payload.len);
 	out_slice(o, payload);
+}
+
+void
+ws_frame_render_compressed(struct out *o, enum ws_opcode opcode, struct slice payload)
+{
+	const size_t head = o->len;
+
+	assert(!is_control(opcode));
+	ws_frame_render(o, opcode, payload);
+	if (!out_cut(o))
+		o->bytes[head] = (char)(o->bytes[head] | RSV1);
 }
 
 void

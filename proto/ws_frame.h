@@ -113,6 +113,11 @@ void ws_frame_render_head(struct out *o, enum ws_opcode opcode, bool fin, uint64
 void ws_frame_render(struct out *o, enum ws_opcode opcode, struct slice payload);
 
 /*
+ * The same with RSV1: the payload is a whole compressed message (RFC 7692 section 6). Text or binary.
+ */
+void ws_frame_render_compressed(struct out *o, enum ws_opcode opcode, struct slice payload);
+
+/*
  * Appends a whole unmasked close frame. The reason (valid UTF-8) is cut at a character's boundary
  * to 123 bytes. A code that must not be sent (WS_CLOSE_NO_CODE above all) gives an empty payload,
  * so echoing what ws_input reported is right.

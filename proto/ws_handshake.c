@@ -68,8 +68,8 @@ ws_handshake_field(struct ws_handshake *h, struct slice name, struct slice value
 		take_first(&h->version, &h->versions, value);
 	else if (is_named(name, "sec-websocket-protocol"))
 		take_protocols(h, value);
-	else if (is_named(name, "sec-websocket-extensions") && h->extensions.len == 0)
-		h->extensions = value;
+	else if (is_named(name, "sec-websocket-extensions"))
+		ws_deflate_field(&h->extensions, value);
 }
 
 bool
@@ -111,6 +111,8 @@ ws_handshake_check(const struct ws_handshake *h, struct slice method, unsigned m
 		return WS_HANDSHAKE_BAD_VERSION;
 	if (h->keys != 1 || !is_key(h->key))
 		return WS_HANDSHAKE_BAD_KEY;
+	if (ws_deflate_malformed(&h->extensions))
+		return WS_HANDSHAKE_MALFORMED_EXTENSIONS;
 	return WS_HANDSHAKE_OK;
 }
 
@@ -126,6 +128,7 @@ ws_handshake_status(enum ws_handshake_result result)
 		return 426;
 	case WS_HANDSHAKE_BAD_METHOD:
 	case WS_HANDSHAKE_BAD_KEY:
+	case WS_HANDSHAKE_MALFORMED_EXTENSIONS:
 		return 400;
 	case WS_HANDSHAKE_BAD_STATUS:
 	case WS_HANDSHAKE_BAD_ACCEPT:
@@ -158,6 +161,8 @@ ws_handshake_text(enum ws_handshake_result result)
 		return "Sec-WebSocket-Accept does not belong to the key";
 	case WS_HANDSHAKE_BAD_PROTOCOL:
 		return "the server selected a subprotocol that was not offered";
+	case WS_HANDSHAKE_MALFORMED_EXTENSIONS:
+		return "Sec-WebSocket-Extensions is malformed";
 	case WS_HANDSHAKE_BAD_EXTENSION:
 		return "the server selected an extension that was not offered";
 	}
@@ -236,7 +241,7 @@ ws_handshake_verify(const struct ws_handshake *h, unsigned status, struct slice 
 		return WS_HANDSHAKE_BAD_ACCEPT;
 	if (h->protocols > 1 || (h->protocols == 1 && h->protocol < 0))
 		return WS_HANDSHAKE_BAD_PROTOCOL;
-	if (h->extensions.len != 0)
+	if (ws_deflate_malformed(&h->extensions) || h->extensions.extensions)
 		return WS_HANDSHAKE_BAD_EXTENSION;
 	return WS_HANDSHAKE_OK;
 }

@@ -4,8 +4,8 @@
  * The HTTP parser knows the heads; here arrives, field by field, what a handshake is made of. Names
  * are compared without case; fields that mean nothing to a handshake are ignored, so a caller may
  * pass every field of the head. Repeated Upgrade, Connection and Sec-WebSocket-Protocol fields are
- * one list, as HTTP has it; of Sec-WebSocket-Extensions the first counts. Slices are borrowed: the
- * head must outlive the struct's use.
+ * one list, as HTTP has it, and so are Sec-WebSocket-Extensions, of which ws_deflate.h keeps the best
+ * offer. Slices are borrowed: the head must outlive the struct's use.
  *
  *     server:  _start, _field for each field, _check, _render_answer
  *     client:  _render_request; of the answer _start, _field for each field, _verify
@@ -14,6 +14,7 @@
 #define PROTO_WS_HANDSHAKE_H
 
 #include "proto/slice.h"
+#include "proto/ws_deflate.h"
 
 #define WS_HANDSHAKE_KEY_CHARS 24    /* 16 bytes in base64 */
 #define WS_HANDSHAKE_ACCEPT_CHARS 28 /* 20 bytes in base64 */
@@ -22,15 +23,15 @@
 struct ws_handshake {
 	const struct slice *known; /* subprotocols that we speak, in no order; borrowed */
 	size_t known_count;
-	struct slice key;        /* Sec-WebSocket-Key, in an answer -Accept; the first one */
-	struct slice version;    /* Sec-WebSocket-Version, the first one */
-	struct slice extensions; /* Sec-WebSocket-Extensions, the first one; empty: none */
-	int protocol;            /* index of the first that is known, or NO_PROTOCOL */
-	uint8_t upgrade;         /* 1 when an Upgrade field names websocket */
-	uint8_t connection;      /* 1 when a Connection field names upgrade */
-	uint8_t keys;            /* how many keys (accepts) there were, saturating */
-	uint8_t versions;        /* how many versions there were, saturating */
-	uint8_t protocols;       /* how many subprotocols were named, saturating */
+	struct slice key;     /* Sec-WebSocket-Key, in an answer -Accept; the first one */
+	struct slice version; /* Sec-WebSocket-Version, the first one */
+	struct ws_deflate_offers extensions; /* every Sec-WebSocket-Extensions */
+	int protocol;                        /* index of the first that is known, or NO_PROTOCOL */
+	uint8_t upgrade;                     /* 1 when an Upgrade field names websocket */
+	uint8_t connection;                  /* 1 when a Connection field names upgrade */
+	uint8_t keys;                        /* how many keys (accepts) there were, saturating */
+	uint8_t versions;                    /* how many versions there were, saturating */
+	uint8_t protocols;                   /* how many subprotocols were named, saturating */
 };
 
 enum ws_handshake_result {
@@ -43,7 +44,8 @@ enum ws_handshake_result {
 	WS_HANDSHAKE_BAD_STATUS = -6,    /* client: the status is not 101 */
 	WS_HANDSHAKE_BAD_ACCEPT = -7,    /* client: not the Accept that belongs to our key */
 	WS_HANDSHAKE_BAD_PROTOCOL = -8,  /* client: selected, but not offered */
-	WS_HANDSHAKE_BAD_EXTENSION = -9  /* client: selected, but none was offered */
+	WS_HANDSHAKE_BAD_EXTENSION = -9, /* client: selected, but none was offered */
+	WS_HANDSHAKE_MALFORMED_EXTENSIONS = -10 /* Sec-WebSocket-Extensions: 400 (RFC 6455 9.1) */
 };
 
 /*

@@ -13,11 +13,18 @@ enum ws_input_phase {
 };
 
 #define CLOSE_CODE_BYTES 2
+#define RSV1 0x40
 
 void
 ws_input_start(struct ws_input *input, enum ws_role role, uint32_t message_len_max)
 {
 	*input = (struct ws_input){.role = (uint8_t)role, .message_len_max = message_len_max};
+}
+
+void
+ws_input_deflate(struct ws_input *input)
+{
+	input->deflate = 1;
 }
 
 bool
@@ -62,6 +69,22 @@ sequence_fault(const struct ws_input *input, uint8_t first)
 	return NULL;
 }
 
+/*
+ * RSV1 where it has a meaning: on the first frame of a message (RFC 7692 section 6). It is noted and taken off the head;
+ * anywhere else it stays, and is a reserved bit.
+ */
+static void
+take_rsv1(struct ws_input *input)
+{
+	unsigned opcode = input->head[0] & 0x0f;
+
+	if (!input->deflate || (opcode != WS_TEXT && opcode != WS_BINARY) ||
+	    (input->head[0] & RSV1) == 0)
+		return;
+	input->head[0] &= (uint8_t)~RSV1;
+	input->rsv1 = 1;
+}
+
 static void
 begin_frame(struct ws_input *input, const struct ws_frame *frame, struct ws_input_event *event)
 {
@@ -78,8 +101,11 @@ begin_frame(struct ws_input *input, const struct ws_frame *frame, struct ws_inpu
 	input->head_len = 0;
 	if (is_control(frame->opcode))
 		return;
-	if (frame->opcode != WS_CONTINUATION)
+	if (frame->opcode != WS_CONTINUATION) {
 		input->message = frame->opcode;
+		input->compressed = input->rsv1;
+		input->rsv1 = 0;
+	}
 	input->message_len += frame->len;
 }
 
@@ -100,6 +126,8 @@ take_head(struct ws_input *input, const char *bytes, size_t len, struct ws_input
 	if (added > len)
 		added = len;
 	memcpy(input->head + before, bytes, added);
+	if (before == 0)
+		take_rsv1(input);
 	fault = sequence_fault(input, input->head[0]);
 	if (fault != NULL) {
 		fail(input, event, WS_CLOSE_PROTOCOL, fault);
@@ -128,8 +156,9 @@ take_data(struct ws_input *input, struct slice piece, struct ws_input_event *eve
 {
 	bool last = input->frame_fin && input->left == 0;
 
-	if (input->message == WS_TEXT && (!utf8_feed(&input->text, piece.bytes, piece.len) ||
-					     (last && !utf8_whole(&input->text)))) {
+	if (input->message == WS_TEXT && !input->compressed &&
+	    (!utf8_feed(&input->text, piece.bytes, piece.len) ||
+		(last && !utf8_whole(&input->text)))) {
 		fail(input, event, WS_CLOSE_NOT_UTF8, "text is not UTF-8");
 		return;
 	}
@@ -140,12 +169,14 @@ take_data(struct ws_input *input, struct slice piece, struct ws_input_event *eve
 	    .opcode = (enum ws_opcode)input->message,
 	    .first = !input->begun,
 	    .last = last,
+	    .compressed = input->compressed,
 	    .data = piece,
 	    .message_len = input->message_len,
 	};
 	input->begun = 1;
 	if (last) {
 		input->message = 0;
+		input->compressed = 0;
 		input->begun = 0;
 		input->message_len = 0;
 		utf8_start(&input->text);

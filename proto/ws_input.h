@@ -18,6 +18,10 @@
  * control frame: a caller wants one message buffer and one of WS_FRAME_CONTROL_BYTES_MAX. Frames,
  * as opposed to messages, do not show.
  *
+ * Where permessage-deflate was negotiated (ws_input_deflate), the first frame of a message may say with
+ * RSV1 that the message is compressed (RFC 7692 section 6). Its pieces are reported as they are, marked;
+ * inflating them, and then looking at their UTF-8, is the caller's.
+ *
  * Between calls the whole state is this struct: plain data, which may be packed and handed to
  * another process. When ws_input_idle says so, it equals a freshly started one and need not be kept
  * at all.
@@ -46,7 +50,10 @@ struct ws_input {
 	struct utf8 text;   /* of the open text message */
 	struct utf8 reason; /* of a close reason in progress */
 	uint8_t role;       /* enum ws_role */
-	uint8_t padding[7];
+	uint8_t deflate;    /* 1: messages may be compressed */
+	uint8_t rsv1;       /* 1: the head in progress had RSV1, rightly */
+	uint8_t compressed; /* 1: the open message is */
+	uint8_t padding[4];
 };
 
 enum ws_input_kind {
@@ -63,6 +70,7 @@ struct ws_input_event {
 	enum ws_opcode opcode; /* DATA: WS_TEXT or WS_BINARY, on every piece */
 	bool first;            /* the first piece; a message within one read has first and last */
 	bool last;             /* the last piece. Pieces may be empty */
+	bool compressed;       /* DATA: the message is, on every piece */
 	uint16_t code;     /* CLOSE: what the peer sent; ERROR: what to send: 1002, 1007 or 1009 */
 	struct slice data; /* within the bytes fed, unmasked */
 	uint64_t message_len; /* DATA: its bytes at least: this frame and those before */
@@ -76,6 +84,12 @@ struct ws_input_event {
 void ws_input_start(struct ws_input *input, enum ws_role role, uint32_t message_len_max);
 
 /*
+ * permessage-deflate was negotiated. To be called after every ws_input_start of such a connection. The
+ * limit on a message then also holds for its compressed form.
+ */
+void ws_input_deflate(struct ws_input *input);
+
+/*
  * Takes bytes, up to the first thing worth an event, and returns how many; 1 or more when len is.
  * Unmasks what it takes. A message that is too big is an error as soon as a frame's head declares
  * it, text that is not UTF-8 at its first impossible byte, a bad close code with its second byte.
@@ -83,7 +97,7 @@ void ws_input_start(struct ws_input *input, enum ws_role role, uint32_t message_
 size_t ws_input_next(struct ws_input *input, char *bytes, size_t len, struct ws_input_event *event);
 
 /*
- * True when no frame and no message is open: the state equals that after ws_input_start. False
+ * True when no frame and no message is open: the state equals that after ws_input_start (and ws_input_deflate). False
  * after CLOSE or ERROR.
  */
 bool ws_input_idle(const struct ws_input *input);
