@@ -17,6 +17,13 @@
 
 #include "master/log.h"
 
+/*
+ * Below some 256 bytes a message saves less than its packet's own headers. Level 1 makes 44 % of 1 KiB of JSON where level 9
+ * makes 43 %, and of 64 KiB 29 % where 9 makes 23 %, in a tenth of the time.
+ */
+#define CONFIG_COMPRESSION_MIN_BYTES 256
+#define CONFIG_COMPRESSION_LEVEL 1
+
 struct config_memory {
 	char *path;
 	json_t *given;    /* an object: what the command line and the file say, by key */
@@ -225,6 +232,37 @@ config_read_beat(struct config_reader *r, const json_t *value)
 	}
 }
 
+/* false, or an object; what it does not name has its default. */
+static void
+config_read_compression(struct config_reader *r, const json_t *value)
+{
+	static const char *const names[] = {"min_bytes", "level", "takeover_bytes", "poll"};
+	struct config *config = r->config;
+	const json_t *of[4];
+
+	config->compression = !json_is_false(value);
+	config->compression_min_bytes = CONFIG_COMPRESSION_MIN_BYTES;
+	config->compression_level = CONFIG_COMPRESSION_LEVEL;
+	if (json_is_boolean(value) || !config_check_object(r, value, names, 4))
+		return;
+	for (size_t i = 0; i < 4; i++) {
+		size_t before = config_check_enter(r, names[i]);
+
+		of[i] = json_object_get(value, names[i]);
+		if (of[i] != NULL && i == 0)
+			config_check_size(
+			    r, of[i], 0, LIMIT_EVENT_BYTES_MAX, &config->compression_min_bytes);
+		else if (of[i] != NULL && i == 1)
+			config_check_integer(r, of[i], 1, 9, &config->compression_level);
+		else if (of[i] != NULL && i == 2)
+			config_check_size(r, of[i], 0, LIMIT_COMPRESSION_TAKEOVER_BYTES_MAX,
+			    &config->compression_takeover_bytes);
+		else if (of[i] != NULL)
+			config_check_bool(r, of[i], &config->compression_poll);
+		config_check_leave(r, before);
+	}
+}
+
 static void
 config_read_path_prefix(struct config_reader *r, const json_t *value)
 {
@@ -300,6 +338,7 @@ static const struct config_key config_keys[] = {
     {"retry_ms", "2000", LOADED, INTEGER(retry_ms, 10, 3600000)},
     {"max_wait_s", "45", LOADED, INTEGER(max_wait_s, 1, 3600)},
     {"zero_copy_bytes", "\"32KiB\"", LOADED, SIZE(zero_copy_bytes, LIMIT_KIB(1), LIMIT_MIB(1024))},
+    {"compression", "{}", LOADED, READ(config_read_compression)},
     {"channels", "[{}]", LOADED, READ(config_rules_channels)},
     {"origins", "[]", LOADED, READ(config_rules_origins)},
     {"trusted_proxies", "[]", LOADED, READ(config_rules_proxies)},
@@ -409,6 +448,11 @@ config_settings(const struct config *config, struct order_settings *settings)
 	    .retry_ms = (uint32_t)config->retry_ms,
 	    .max_wait_s = (uint32_t)config->max_wait_s,
 	    .zero_copy_bytes = (uint32_t)config->zero_copy_bytes,
+	    .compression_min_bytes = (uint32_t)config->compression_min_bytes,
+	    .compression_takeover_bytes = (uint32_t)config->compression_takeover_bytes,
+	    .compression = config->compression,
+	    .compression_poll = config->compression_poll,
+	    .compression_level = (uint8_t)config->compression_level,
 	    .console = config->console,
 	    .trust_unix = config->trust_unix,
 	    .any_origin = config->any_origin,

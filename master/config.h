@@ -69,6 +69,11 @@ struct config {
 	uint64_t retry_ms;
 	uint64_t max_wait_s;
 	uint64_t zero_copy_bytes;
+	bool compression;      /* of WebSocket messages */
+	bool compression_poll; /* of polls' answers */
+	uint64_t compression_min_bytes;
+	uint64_t compression_level;          /* zlib's, 1-9 */
+	uint64_t compression_takeover_bytes; /* of each worker; 0: none */
 
 	size_t rule_count;
 	struct rule rules[ORDER_RULES_MAX];

@@ -232,6 +232,8 @@ static const size_t settings_u32[] = {
     offsetof(struct order_settings, retry_ms),
     offsetof(struct order_settings, max_wait_s),
     offsetof(struct order_settings, zero_copy_bytes),
+    offsetof(struct order_settings, compression_min_bytes),
+    offsetof(struct order_settings, compression_takeover_bytes),
 };
 #define SETTINGS_U32 (sizeof settings_u32 / sizeof settings_u32[0])
 
@@ -249,6 +251,9 @@ order_encode_settings(struct out *o, const struct order_settings *m)
 	put_u8(o, m->trust_unix);
 	put_u8(o, m->any_origin);
 	put_u8(o, m->log_level);
+	put_u8(o, m->compression);
+	put_u8(o, m->compression_poll);
+	put_u8(o, m->compression_level);
 	put_slice(o, m->path_prefix);
 	put_u32(o, (uint32_t)m->origin_count);
 	for (size_t i = 0; i < m->origin_count; i++)
@@ -282,6 +287,9 @@ order_decode_settings(struct slice packet, struct order_settings *m)
 	m->trust_unix = get_below(&r, 2);
 	m->any_origin = get_below(&r, 2);
 	m->log_level = get_below(&r, 8);
+	m->compression = get_below(&r, 2);
+	m->compression_poll = get_below(&r, 2);
+	m->compression_level = get_below(&r, 10);
 	m->path_prefix = get_slice(&r);
 	m->origin_count = get_count(&r, ORDER_ORIGINS_MAX, 4);
 	for (size_t i = 0; i < m->origin_count; i++)

@@ -88,10 +88,15 @@ struct order_settings {
 	uint32_t retry_ms;
 	uint32_t max_wait_s;
 	uint32_t zero_copy_bytes;
-	uint8_t console;    /* 0, 1 */
-	uint8_t trust_unix; /* 0, 1: proxies that come by a Unix socket count */
-	uint8_t any_origin; /* 0, 1: origins is ["*"] */
-	uint8_t log_level;  /* syslog priority, 0-7 */
+	uint32_t compression_min_bytes;
+	uint32_t compression_takeover_bytes;
+	uint8_t console;           /* 0, 1 */
+	uint8_t trust_unix;        /* 0, 1: proxies that come by a Unix socket count */
+	uint8_t any_origin;        /* 0, 1: origins is ["*"] */
+	uint8_t log_level;         /* syslog priority, 0-7 */
+	uint8_t compression;       /* 0, 1: of WebSocket messages */
+	uint8_t compression_poll;  /* 0, 1: of polls' answers */
+	uint8_t compression_level; /* zlib's, 1-9 */
 	struct slice path_prefix;
 	size_t origin_count;
 	struct slice origins[ORDER_ORIGINS_MAX];

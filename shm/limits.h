@@ -67,6 +67,9 @@
 #define LIMIT_POLL_EVENTS_MAX 1000
 #define LIMIT_POLL_BYTES LIMIT_MIB(1) /* an answer, but always at least one event */
 
+/* Compression. */
+#define LIMIT_COMPRESSION_TAKEOVER_BYTES_MAX LIMIT_MIB(1024) /* of each worker */
+
 /* Publish socket. */
 #define LIMIT_PUBLISH_SESSIONS \
 	1024 /* connections of applications, if a quarter of the descriptors is as many; more are answered 503 */

@@ -135,6 +135,13 @@ static const struct {
     {"{\"max_wait_s\": []}", "max_wait_s: must be a whole number, not an array"},
     {"{\"zero_copy_bytes\": \"1B\"}",
 	"zero_copy_bytes: must be a number of bytes or a string like \"64MiB\" (KiB, MiB, GiB), not \"1B\""},
+    {"{\"compression\": \"on\"}", "compression: must be an object, not a string"},
+    {"{\"compression\": {\"level\": 0, \"min_bytes\": -1, \"takeover_bytes\": \"2GiB\", \"poll\": 1}}",
+	"compression.min_bytes: must be a number of bytes or a string like \"64MiB\" (KiB, MiB, GiB), not a negative number\n"
+	"compression.level: must be 1 to 9, not 0\n"
+	"compression.takeover_bytes: must be 0 to 1GiB, not 2GiB\n"
+	"compression.poll: must be true or false, not a number"},
+    {"{\"compression\": {\"levl\": 1}}", "compression.levl: no such key; did you mean \"level\"?"},
     {"{\"channels\": {}}", "channels: must be an array of rules, not an object"},
     {"{\"channels\": [\"news\"]}", "channels[0]: must be an object, not a string"},
     {"{\"channels\": [{\"match\": 5}]}",
@@ -259,6 +266,11 @@ config_has_the_contracts_defaults(void **state)
 	assert_int_equal(c->retry_ms, 2000);
 	assert_int_equal(c->max_wait_s, 45);
 	assert_int_equal(c->zero_copy_bytes, LIMIT_KIB(32));
+	assert_true(c->compression);
+	assert_false(c->compression_poll);
+	assert_int_equal(c->compression_min_bytes, 256);
+	assert_int_equal(c->compression_level, 1);
+	assert_int_equal(c->compression_takeover_bytes, 0);
 	assert_int_equal(c->rule_count, 1);
 	assert_true(slice_equal(c->rules[0].match, SLICE_LITERAL("*")));
 	assert_int_equal(c->rules[0].subscribe, RULE_ANYONE);
@@ -276,6 +288,18 @@ config_has_the_contracts_defaults(void **state)
 }
 
 static void
+config_turns_compression_off_whole(void **state)
+{
+	struct config *c = parse("{\"compression\": false}");
+	struct order_settings settings;
+
+	(void)state;
+	config_settings(c, &settings);
+	assert_true(settings.compression == 0 && settings.compression_poll == 0);
+	config_free(c);
+}
+
+static void
 config_reads_every_key(void **state)
 {
 	struct config *c = parse(
@@ -286,6 +310,7 @@ config_reads_every_key(void **state)
 	    "\"max_connections_per_address\": 10, \"max_channels_per_connection\": 7, \"header_timeout_s\": 1,"
 	    "\"body_timeout_s\": 2, \"idle_timeout_s\": 3, \"max_header_bytes\": \"8KiB\","
 	    "\"beat_s\": {\"ws\": 4, \"sse\": 5}, \"retry_ms\": 600, \"max_wait_s\": 7, \"zero_copy_bytes\": \"1MiB\","
+	    "\"compression\": {\"min_bytes\": 100, \"level\": 6, \"takeover_bytes\": \"1MiB\", \"poll\": true},"
 	    "\"channels\": [{\"match\": \"a*\", \"subscribe\": \"token\", \"publish\": \"anyone\", \"lag\": \"close\"}],"
 	    "\"origins\": [\"https://a.example\", \"null\"], \"trusted_proxies\": [\"10.0.0.0/8\", \"::1\", \"unix\"],"
 	    "\"path_prefix\": \"/push\", \"console\": true, \"io\": \"io_uring\", \"log\": \"debug\"}");
@@ -324,6 +349,10 @@ config_reads_every_key(void **state)
 	assert_int_equal(settings.retry_ms, 600);
 	assert_int_equal(settings.max_wait_s, 7);
 	assert_int_equal(settings.zero_copy_bytes, LIMIT_MIB(1));
+	assert_true(settings.compression == 1 && settings.compression_poll == 1);
+	assert_int_equal(settings.compression_min_bytes, 100);
+	assert_int_equal(settings.compression_level, 6);
+	assert_int_equal(settings.compression_takeover_bytes, LIMIT_MIB(1));
 	assert_int_equal(settings.rules[0].subscribe, RULE_TOKEN);
 	assert_int_equal(settings.rules[0].publish, RULE_ANYONE);
 	assert_int_equal(settings.rules[0].lag, RULE_CLOSE);
@@ -364,7 +393,7 @@ config_refuses_settings_that_do_not_fit_a_packet(void **state)
 	sprintf(text + len, "]}");
 	mistakes_of(text, NULL, lines, sizeof lines);
 	assert_string_equal(lines,
-	    "channels, origins and trusted_proxies take 33604 bytes together; at most 32768 fit");
+	    "channels, origins and trusted_proxies take 33615 bytes together; at most 32768 fit");
 	len = (size_t)sprintf(text, "{\"origins\": [");
 	for (int i = 0; i <= ORDER_ORIGINS_MAX; i++)
 		len += (size_t)sprintf(text + len, "%s\"http://h%d\"", i == 0 ? "" : ",", i);
@@ -514,6 +543,7 @@ main(void)
 	    cmocka_unit_test(config_names_every_mistake_with_its_path),
 	    cmocka_unit_test(config_has_the_contracts_defaults),
 	    cmocka_unit_test(config_reads_every_key),
+	    cmocka_unit_test(config_turns_compression_off_whole),
 	    cmocka_unit_test(config_shrinks_sizes_that_were_not_given_with_the_ring),
 	    cmocka_unit_test(config_refuses_settings_that_do_not_fit_a_packet),
 	    cmocka_unit_test(config_counts_more_mistakes_than_it_keeps),

@@ -60,6 +60,11 @@ sample_settings(struct out *o)
 	    .retry_ms = 9,
 	    .max_wait_s = 10,
 	    .zero_copy_bytes = UINT32_MAX,
+	    .compression_min_bytes = 11,
+	    .compression_takeover_bytes = 12,
+	    .compression = 1,
+	    .compression_poll = 1,
+	    .compression_level = 9,
 	    .console = 1,
 	    .trust_unix = 1,
 	    .any_origin = 1,
@@ -221,6 +226,10 @@ order_fields_keep_their_places(void **state)
 	assert_int_equal(settings.header_timeout_s, 4);
 	assert_int_equal(settings.beat_sse_s, 8);
 	assert_int_equal(settings.zero_copy_bytes, UINT32_MAX);
+	assert_int_equal(settings.compression_min_bytes, 11);
+	assert_int_equal(settings.compression_takeover_bytes, 12);
+	assert_int_equal(settings.compression_level, 9);
+	assert_true(settings.compression == 1 && settings.compression_poll == 1);
 	assert_int_equal(settings.log_level, 7);
 	assert_true(slice_equal(settings.path_prefix, SLICE_LITERAL("/push")));
 	assert_int_equal(settings.origin_count, 2);
