@@ -64,6 +64,19 @@ static const struct board_counter_info table[BOARD_COUNTERS] = {
 	"Work shed for lack of something.", COUNTER},
     [BOARD_SHED_TAILS] = {"shed_total", "what=\"tail\"", NULL, COUNTER},
     [BOARD_SHED_MEMORY] = {"shed_total", "what=\"memory\"", NULL, COUNTER},
+    [BOARD_DEFLATE_CONNECTIONS] = {"deflate_connections", NULL,
+	"WebSockets that negotiated compression.", GAUGE},
+    [BOARD_DEFLATE_WINDOW_BYTES] = {"deflate_window_bytes", NULL,
+	"Memory of the windows that clients insist on.", GAUGE},
+    [BOARD_DEFLATE_MESSAGES_IN] = {"deflate_messages_total", "direction=\"in\"",
+	"WebSocket messages inflated, and compressed, once for all who get them.", COUNTER},
+    [BOARD_DEFLATE_MESSAGES_OUT] = {"deflate_messages_total", "direction=\"out\"", NULL, COUNTER},
+    [BOARD_DEFLATE_PLAIN_IN] = {"deflate_plain_bytes_total", "direction=\"in\"",
+	"Bytes of those messages without compression.", COUNTER},
+    [BOARD_DEFLATE_PLAIN_OUT] = {"deflate_plain_bytes_total", "direction=\"out\"", NULL, COUNTER},
+    [BOARD_DEFLATE_PACKED_IN] = {"deflate_packed_bytes_total", "direction=\"in\"",
+	"Bytes of those messages with compression.", COUNTER},
+    [BOARD_DEFLATE_PACKED_OUT] = {"deflate_packed_bytes_total", "direction=\"out\"", NULL, COUNTER},
 };
 
 int

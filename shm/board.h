@@ -79,6 +79,14 @@ enum board_counter {
 	BOARD_SHED_CONNECTIONS,
 	BOARD_SHED_TAILS,
 	BOARD_SHED_MEMORY,
+	BOARD_DEFLATE_CONNECTIONS,  /* gauge: WebSockets that negotiated compression */
+	BOARD_DEFLATE_WINDOW_BYTES, /* gauge: the pool of windows that clients insist on */
+	BOARD_DEFLATE_MESSAGES_IN,
+	BOARD_DEFLATE_MESSAGES_OUT, /* compressed, once for all who get them */
+	BOARD_DEFLATE_PLAIN_IN,
+	BOARD_DEFLATE_PLAIN_OUT,
+	BOARD_DEFLATE_PACKED_IN,
+	BOARD_DEFLATE_PACKED_OUT,
 	BOARD_COUNTERS
 };
 

@@ -19,7 +19,7 @@ struct wave;
 
 #define CHANNEL_NONE 0 /* no channel has this index */
 #define CHANNEL_CHUNK 1024
-#define CHANNEL_WAVES 4 /* SSE, SSE JSON, WebSocket JSON, WebSocket raw */
+#define CHANNEL_WAVES 6 /* SSE, SSE JSON, WebSocket JSON and raw, the same two compressed */
 
 struct channel {
 	uint64_t hash; /* ring_hash of the name */
@@ -37,7 +37,7 @@ struct channel {
 	uint32_t member_count;
 	uint32_t first_cap;
 	uint32_t more_cap;
-	uint32_t counts[7]; /* members by enum dialect */
+	uint32_t counts[9]; /* members by enum dialect */
 	uint32_t pass_left; /* members [0, pass_left) have not been visited */
 	uint32_t pass_next; /* the channel after this one in the round; CHANNEL_NONE at the end */
 	uint8_t name_len;

@@ -26,7 +26,19 @@
 bool
 conn_is_websocket(const struct slot *s)
 {
-	return s->dialect == DIALECT_WS || s->dialect == DIALECT_WS_RAW;
+	return s->dialect >= DIALECT_WS && s->dialect <= DIALECT_WS_RAW_DEFLATE;
+}
+
+bool
+conn_is_raw(const struct slot *s)
+{
+	return s->dialect == DIALECT_WS_RAW || s->dialect == DIALECT_WS_RAW_DEFLATE;
+}
+
+bool
+conn_is_packed(const struct slot *s)
+{
+	return s->dialect == DIALECT_WS_DEFLATE || s->dialect == DIALECT_WS_RAW_DEFLATE;
 }
 
 bool
@@ -100,6 +112,8 @@ gauge_of(uint8_t dialect)
 		return BOARD_CONNECTIONS_SSE;
 	case DIALECT_WS:
 	case DIALECT_WS_RAW:
+	case DIALECT_WS_DEFLATE:
+	case DIALECT_WS_RAW_DEFLATE:
 		return BOARD_CONNECTIONS_WS;
 	case DIALECT_POLL:
 		return BOARD_CONNECTIONS_POLL;
@@ -159,6 +173,8 @@ conn_close(struct worker *w, uint32_t slot, enum board_counter cause)
 	board_add(&w->board, cause, 1);
 	conn_unsubscribe_all(w, slot);
 	timer_clear(w, slot);
+	if ((s->flags & CONN_DEFLATE) != 0)
+		board_sub(&w->board, BOARD_DEFLATE_CONNECTIONS, 1);
 	conn_set_state(w, slot, CONN_CLOSED);
 	conn_set_dialect(w, slot, DIALECT_NONE);
 	/* Room for it was made when it was accepted: as many as there are connections. */

@@ -85,6 +85,8 @@ uint32_t conn_channel_count(struct worker *w, const struct slot *s);
 uint32_t conn_channel(struct worker *w, const struct slot *s, uint32_t i);
 
 bool conn_is_websocket(const struct slot *s);
+bool conn_is_raw(const struct slot *s);    /* a WebSocket of bare data */
+bool conn_is_packed(const struct slot *s); /* a WebSocket whose events are compressed */
 bool conn_is_sse(const struct slot *s);
 bool conn_is_poll(const struct slot *s);
 bool conn_is_stream(const struct slot *s);

@@ -252,12 +252,15 @@ frames_cut(struct worker *w, struct flight *f, uint32_t taken)
 
 		for (uint32_t j = run->first; j < run->first + run->count; j++) {
 			const struct frame *frame = &run->wave->frames[j];
-			const uint32_t len = frame->end - wave_start(run->wave, j) - skip;
+			const uint32_t start = wave_start(run->wave, j);
+			const uint32_t len = frame->end - start - skip;
 
 			if (taken < len) {
 				/* Runs are in order of id: nothing before this frame is missing. */
 				s->cursor = frame->id - 1;
-				replay_cut(w, f->slot, frame, taken == 0 ? skip : skip + taken);
+				replay_cut(w, f->slot, frame,
+				    slice_of(run->wave->bytes.bytes + start, frame->end - start),
+				    skip + taken);
 				return;
 			}
 			taken -= len;

@@ -94,6 +94,7 @@ extra_drop(struct worker *w, struct slot *s)
 	free(x->subs);
 	extra_request_free(x);
 	free(x->ws);
+	deflate_window_free(w, x->window);
 	x->next_free = w->extras.free_list;
 	w->extras.free_list = s->extra;
 	w->extras.used--;
@@ -106,7 +107,7 @@ extra_trim(struct worker *w, struct slot *s)
 	struct extra *x = extra_of(w, s);
 
 	if (x != NULL && x->tail.len == 0 && x->input.len == 0 && x->sub_count == 0 &&
-	    x->request == NULL && x->ws == NULL)
+	    x->request == NULL && x->ws == NULL && x->window == NULL)
 		extra_drop(w, s);
 }
 

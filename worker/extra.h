@@ -14,6 +14,7 @@
 #include "shm/slots.h"
 #include "worker/buffer.h"
 
+struct deflate_window;
 struct worker;
 
 /* Where a subscription stands while its connection catches up. */
@@ -76,6 +77,7 @@ struct extra {
 	struct buffer tail; /* bytes to be sent before anything else */
 	uint32_t tail_off;  /* how many of them are sent */
 	uint64_t cut_id;    /* the event whose frame is half sent; when slot.offset is not 0 */
+	uint64_t cut_hash;  /* of that frame, when it is compressed */
 	/* what was read and could not be used yet: part of a head, a body, a message */
 	struct buffer input;
 	uint32_t input_seen; /* of a head that was not whole: how much of it was looked at */
@@ -84,6 +86,7 @@ struct extra {
 	uint32_t sub_count, sub_cap;
 	struct request *request;
 	struct ws_partial *ws;
+	struct deflate_window *window; /* of a client that insists on takeover */
 	uint32_t next_free;
 };
 

@@ -183,6 +183,7 @@ post(struct worker *w)
 	board_set(&w->board, BOARD_CHANNELS, w->channels.count);
 	board_set(&w->board, BOARD_WAVE_BYTES, w->channels.wave_bytes);
 	board_set(&w->board, BOARD_TAIL_BYTES, w->extras.tail_bytes);
+	board_set(&w->board, BOARD_DEFLATE_WINDOW_BYTES, w->deflate.window_bytes);
 	board_add(&w->board, BOARD_TURNS, 1);
 	board_beat(&w->board, w->now_ns / 1000000, w->read_position, w->read_id);
 }
@@ -297,6 +298,7 @@ loop_free(struct worker *w)
 	replay_free(w);
 	deliver_free(w);
 	extra_free_all(w);
+	deflate_free(w);
 	settings_free(&w->settings);
 	buffer_free(&w->control_bytes);
 	buffer_free(&w->input);

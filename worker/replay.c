@@ -473,6 +473,19 @@ become_live(struct worker *w, uint32_t slot, uint64_t bound)
 		conn_arm(w, slot);
 }
 
+/*
+ * Whether the run begins with the frame that is half sent. A compressed one must also be the same bytes: with another level, or for
+ * want of memory, it would not be.
+ */
+static bool
+continues(struct worker *w, const struct slot *s, const struct extra *x, const struct wave *v)
+{
+	if (v->count == 0 || v->frames[0].id != x->cut_id)
+		return false;
+	return !conn_is_packed(s) ||
+	       ring_hash(&w->ring, v->bytes.bytes, v->frames[0].end) == x->cut_hash;
+}
+
 static void
 serve_stream(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 {
@@ -488,7 +501,7 @@ serve_stream(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 		conn_close(w, slot, BOARD_SHED_MEMORY);
 		return;
 	}
-	if (s->offset != 0 && (run->wave.count == 0 || run->wave.frames[0].id != x->cut_id)) {
+	if (s->offset != 0 && !continues(w, s, x, &run->wave)) {
 		conn_close(w, slot, BOARD_CLOSED_LAPPED);
 		return;
 	}
@@ -603,7 +616,8 @@ replay_from_live(struct worker *w, uint32_t slot, bool lags)
 }
 
 void
-replay_cut(struct worker *w, uint32_t slot, const struct frame *frame, uint32_t offset)
+replay_cut(
+    struct worker *w, uint32_t slot, const struct frame *frame, struct slice bytes, uint32_t offset)
 {
 	struct slot *s = worker_slot(w, slot);
 	const bool was_live = s->state == CONN_LIVE;
@@ -616,6 +630,8 @@ replay_cut(struct worker *w, uint32_t slot, const struct frame *frame, uint32_t 
 	x = extra_of(w, s);
 	s->offset = offset;
 	x->cut_id = offset != 0 ? frame->id : 0;
+	if (offset != 0 && conn_is_packed(s))
+		x->cut_hash = ring_hash(&w->ring, bytes.bytes, bytes.len);
 	for (uint32_t i = 0; i < x->sub_count; i++) {
 		struct sub *sub = &x->subs[i];
 

@@ -60,8 +60,12 @@ bool replay_from_live(struct worker *w, uint32_t slot, bool lags);
 /* One step of a connection that is ready to send. */
 void replay_serve(struct worker *w, uint32_t slot);
 
-/* A send of frames ended inside this frame, of which `offset` bytes are out; slot.cursor is the last one that went out whole. */
-void replay_cut(struct worker *w, uint32_t slot, const struct frame *frame, uint32_t offset);
+/*
+ * A send of frames ended inside this frame, of which `offset` bytes are out; slot.cursor is the last one that went out whole.
+ * `bytes` are the frame's.
+ */
+void replay_cut(struct worker *w, uint32_t slot, const struct frame *frame, struct slice bytes,
+    uint32_t offset);
 
 /* Everything up to this id was sent. */
 void replay_commit(struct worker *w, uint32_t slot, uint64_t id);

@@ -73,7 +73,8 @@ put_channel(struct rows *rows, const struct channel *c)
 	    .poll = c->counts[DIALECT_POLL],
 	    .longpoll = c->counts[DIALECT_LONGPOLL],
 	    .sse = c->counts[DIALECT_SSE] + c->counts[DIALECT_SSE_JSON],
-	    .ws = c->counts[DIALECT_WS] + c->counts[DIALECT_WS_RAW]};
+	    .ws = c->counts[DIALECT_WS] + c->counts[DIALECT_WS_RAW] +
+		  c->counts[DIALECT_WS_DEFLATE] + c->counts[DIALECT_WS_RAW_DEFLATE]};
 
 	if (rows->out.len + row.name.len + 64 > ROWS_BYTES)
 		rows_send(rows, false);

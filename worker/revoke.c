@@ -42,7 +42,7 @@ end_subscription(struct worker *w, uint32_t slot, struct slice name, const struc
 		conn_close(w, slot, BOARD_CLOSED_ADMIN);
 	} else if (conn_is_sse(s)) {
 		serve_sse_end(w, slot);
-	} else if (s->dialect == DIALECT_WS_RAW) {
+	} else if (conn_is_raw(s)) {
 		serve_ws_end(w, slot, reason->close_code, reason->word);
 	} else {
 		conn_unsubscribe(w, slot, name);

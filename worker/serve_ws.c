@@ -7,6 +7,7 @@
 
 #include "proto/control.h"
 #include "proto/op.h"
+#include "proto/utf8.h"
 #include "proto/ws_frame.h"
 #include "worker/beat.h"
 #include "worker/conn.h"
@@ -40,7 +41,7 @@ say(struct worker *w, uint32_t slot, const struct out *json)
 	char bytes[OBJECT_BYTES + WS_FRAME_HEAD_BYTES_MAX];
 	struct out o = out_to(bytes, sizeof bytes);
 
-	if (worker_slot(w, slot)->dialect == DIALECT_WS_RAW || out_cut(json))
+	if (conn_is_raw(worker_slot(w, slot)) || out_cut(json))
 		return;
 	ws_frame_render(&o, WS_TEXT, slice_of(json->bytes, json->len));
 	deliver_say(w, slot, slice_of(o.bytes, o.len));
@@ -57,7 +58,7 @@ say(struct worker *w, uint32_t slot, const struct out *json)
 void
 serve_ws_gap(struct worker *w, uint32_t slot, struct slice channel, uint64_t after, uint64_t at)
 {
-	if (worker_slot(w, slot)->dialect == DIALECT_WS_RAW)
+	if (conn_is_raw(worker_slot(w, slot)))
 		deliver_ready(w, slot); /* nothing to tell: goes on */
 	SAY(w, slot, control_gap(&json, channel, after, at));
 }
@@ -113,7 +114,7 @@ void
 serve_ws_error(
     struct worker *w, uint32_t slot, enum error_code code, struct slice message, struct slice ref)
 {
-	if (worker_slot(w, slot)->dialect == DIALECT_WS_RAW)
+	if (conn_is_raw(worker_slot(w, slot)))
 		serve_ws_end(w, slot, WS_CLOSE_POLICY, error_word(code));
 	else
 		SAY(w, slot, control_error(&json, code, message, ref));
@@ -124,7 +125,7 @@ static void
 end_with(
     struct worker *w, uint32_t slot, enum error_code code, const char *message, unsigned close_code)
 {
-	if (worker_slot(w, slot)->dialect != DIALECT_WS_RAW)
+	if (!conn_is_raw(worker_slot(w, slot)))
 		serve_ws_error(w, slot, code, slice_text(message), (struct slice){NULL, 0});
 	serve_ws_end(w, slot, close_code, error_word(code));
 }
@@ -191,20 +192,61 @@ subscribe_all(struct worker *w, uint32_t slot, const struct session_request *r)
 	return true;
 }
 
+/* The client's window, where it may refer to earlier messages, and there is room for it. */
+static bool
+keep_window(struct worker *w, struct slot *s, const struct ws_deflate *offer)
+{
+	const unsigned bits = offer->client_bits != 0 ? offer->client_bits : WS_DEFLATE_BITS_MAX;
+	struct deflate_window *window;
+	struct extra *x;
+
+	if (offer->client_forgets || w->settings.now.compression_takeover_bytes == 0)
+		return false;
+	window = deflate_window_new(w, bits);
+	x = window == NULL ? NULL : extra_need(w, s);
+	if (x == NULL) {
+		deflate_window_free(w, window);
+		return false;
+	}
+	x->window = window;
+	return true;
+}
+
+/* Answers an offer of compression; the answer's field goes to o. Returns the dialect. */
+static enum dialect
+negotiate(struct worker *w, struct slot *s, const struct session_request *r, struct out *o)
+{
+	const struct ws_deflate_offers *offers = &r->handshake->extensions;
+	const bool raw = is_raw(r);
+	struct ws_deflate answer;
+
+	if (!w->settings.now.compression || offers->rank == WS_DEFLATE_NONE)
+		return raw ? DIALECT_WS_RAW : DIALECT_WS;
+	answer = ws_deflate_answer(offers, keep_window(w, s, &offers->best));
+	ws_deflate_render(o, &answer);
+	s->flags |= CONN_DEFLATE;
+	board_add(&w->board, BOARD_DEFLATE_CONNECTIONS, 1);
+	/* Who insists on a smaller window gets messages as they are. */
+	if (offers->rank == WS_DEFLATE_INPUT)
+		return raw ? DIALECT_WS_RAW : DIALECT_WS;
+	return raw ? DIALECT_WS_RAW_DEFLATE : DIALECT_WS_DEFLATE;
+}
+
 void
 serve_ws_start(struct worker *w, uint32_t slot, const struct session_request *r)
 {
 	struct slot *s = worker_slot(w, slot);
-	const struct slice none = {NULL, 0};
+	char agreed[WS_DEFLATE_ANSWER_BYTES];
+	struct out extensions = out_to(agreed, sizeof agreed);
 	char bytes[512], name[CONN_NAME_BYTES];
 	struct out o = out_to(bytes, sizeof bytes);
 
 	if (!check_handshake(w, slot, r))
 		return;
-	conn_set_dialect(w, slot, is_raw(r) ? DIALECT_WS_RAW : DIALECT_WS);
+	conn_set_dialect(w, slot, negotiate(w, s, r, &extensions));
 	s->flags &= (uint16_t)~CONN_KEEP_ALIVE;
 	conn_set_state(w, slot, CONN_CATCHUP);
-	ws_handshake_render_answer(&o, r->handshake, none);
+	ws_handshake_render_answer(&o, r->handshake, slice_of(extensions.bytes, extensions.len));
 	if (!deliver_say(w, slot, slice_of(o.bytes, o.len)) || !subscribe_all(w, slot, r))
 		return;
 	SAY(w, slot,
@@ -212,7 +254,7 @@ serve_ws_start(struct worker *w, uint32_t slot, const struct session_request *r)
 		w->settings.now.beat_ws_s, slice_of(name, conn_name(w, slot, name))));
 	if (s->state == CONN_CLOSED)
 		return;
-	if (r->resumes && s->dialect == DIALECT_WS)
+	if (r->resumes && !conn_is_raw(s))
 		s->flags |= CONN_WANTS_LIVE;
 	beat_schedule(w, slot);
 	replay_start(w, slot);
@@ -345,7 +387,7 @@ publish_raw(struct worker *w, uint32_t slot, enum ws_opcode opcode, struct slice
 static void
 do_message(struct worker *w, uint32_t slot, enum ws_opcode opcode, struct slice message)
 {
-	if (worker_slot(w, slot)->dialect == DIALECT_WS_RAW)
+	if (conn_is_raw(worker_slot(w, slot)))
 		publish_raw(w, slot, opcode, message);
 	else if (opcode == WS_TEXT)
 		do_op(w, slot, message);
@@ -356,6 +398,58 @@ do_message(struct worker *w, uint32_t slot, enum ws_opcode opcode, struct slice 
 
 /* ---- input ---------------------------------------------------------------------------------------- */
 
+/* What a message may hold: the data escaped, of which quotes are the common case, and the rest of the object around it. */
+static uint32_t
+message_len_max(const struct worker *w)
+{
+	const uint32_t data = w->settings.now.max_event_bytes;
+
+	return data < (UINT32_MAX - 1024) / 2 ? data * 2 + 1024 : UINT32_MAX;
+}
+
+static void
+refuse_message(struct worker *w, uint32_t slot, unsigned code, const char *text)
+{
+	board_add(&w->board, BOARD_CLOSED_PROTOCOL, 1);
+	serve_ws_end(w, slot, code, text);
+}
+
+/* Compressed data that is no such data is "not consistent with the type of the message": 1007 (RFC 6455 section 7.4.1). */
+static void
+do_packed(struct worker *w, uint32_t slot, enum ws_opcode opcode, struct slice packed)
+{
+	const struct extra *x = extra_of(w, worker_slot(w, slot));
+	struct slice message;
+
+	switch (
+	    deflate_unpack(w, x == NULL ? NULL : x->window, packed, message_len_max(w), &message)) {
+	case DEFLATE_OK:
+		if (opcode == WS_TEXT && !utf8_valid(message))
+			refuse_message(w, slot, WS_CLOSE_NOT_UTF8, "text is not UTF-8");
+		else
+			do_message(w, slot, opcode, message);
+		break;
+	case DEFLATE_TOO_BIG:
+		refuse_message(w, slot, WS_CLOSE_TOO_BIG, "message too big");
+		break;
+	case DEFLATE_BAD_DATA:
+		refuse_message(w, slot, WS_CLOSE_NOT_UTF8, "compressed data is damaged");
+		break;
+	case DEFLATE_NO_MEMORY:
+		conn_close(w, slot, BOARD_SHED_MEMORY);
+		break;
+	}
+}
+
+static void
+do_whole(struct worker *w, uint32_t slot, const struct ws_input_event *event, struct slice message)
+{
+	if (event->compressed)
+		do_packed(w, slot, event->opcode, message);
+	else
+		do_message(w, slot, event->opcode, message);
+}
+
 /* A message in one piece is used where it lies; the pieces of others are gathered first. */
 static void
 take_data(struct worker *w, uint32_t slot, const struct ws_input_event *event)
@@ -365,7 +459,7 @@ take_data(struct worker *w, uint32_t slot, const struct ws_input_event *event)
 	struct buffer whole;
 
 	if (event->first && event->last) {
-		do_message(w, slot, event->opcode, event->data);
+		do_whole(w, slot, event, event->data);
 		return;
 	}
 	x = extra_need(w, s);
@@ -377,7 +471,7 @@ take_data(struct worker *w, uint32_t slot, const struct ws_input_event *event)
 		return;
 	whole = x->input;
 	x->input = (struct buffer){0};
-	do_message(w, slot, event->opcode, buffer_slice(&whole));
+	do_whole(w, slot, event, buffer_slice(&whole));
 	buffer_free(&whole);
 }
 
@@ -419,8 +513,7 @@ take(struct worker *w, uint32_t slot, struct ws_partial *p, const struct ws_inpu
 			serve_ws_end(w, slot, event->code, "");
 		break;
 	case WS_INPUT_ERROR:
-		board_add(&w->board, BOARD_CLOSED_PROTOCOL, 1);
-		serve_ws_end(w, slot, event->code, event->text);
+		refuse_message(w, slot, event->code, event->text);
 		break;
 	case WS_INPUT_PONG:
 	case WS_INPUT_MORE:
@@ -451,15 +544,6 @@ keep_partial(struct worker *w, uint32_t slot, const struct ws_partial *p)
 		*x->ws = *p;
 }
 
-/* What a message may hold: the data escaped, of which quotes are the common case, and the rest of the object around it. */
-static uint32_t
-message_len_max(const struct worker *w)
-{
-	const uint32_t data = w->settings.now.max_event_bytes;
-
-	return data < (UINT32_MAX - 1024) / 2 ? data * 2 + 1024 : UINT32_MAX;
-}
-
 void
 serve_ws_input(struct worker *w, uint32_t slot, char *bytes, size_t len)
 {
@@ -473,6 +557,8 @@ serve_ws_input(struct worker *w, uint32_t slot, char *bytes, size_t len)
 	} else {
 		p.control_len = 0;
 		ws_input_start(&p.input, WS_SERVER, message_len_max(w));
+		if ((s->flags & CONN_DEFLATE) != 0)
+			ws_input_deflate(&p.input);
 	}
 	while (len != 0) {
 		struct ws_input_event event;
@@ -502,7 +588,7 @@ serve_ws_due(struct worker *w, uint32_t slot)
 	if (beat_is_due(w, slot)) {
 		s->pings++;
 		board_add(&w->board, BOARD_PINGS, 1);
-		deliver_beat(w, slot, s->dialect == DIALECT_WS_RAW ? beat_raw(w) : beat_ws(w));
+		deliver_beat(w, slot, conn_is_raw(s) ? beat_raw(w) : beat_ws(w));
 	}
 	if (s->state != CONN_CLOSED)
 		beat_schedule(w, slot);

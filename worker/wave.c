@@ -53,10 +53,23 @@ render_sse_json(struct out *o, const struct slice object, uint64_t event_id)
 	sse_event(o, (struct slice){NULL, 0}, object, slice_of(id.bytes, id.len));
 }
 
-void
-wave_render(struct out *o, struct out *scratch, uint8_t dialect, const struct event *e,
-    struct slice channel)
+/* A message as a frame: compressed where that was negotiated and helps. */
+static void
+render_message(struct worker *w, struct out *o, enum ws_opcode opcode, struct slice message)
 {
+	const struct slice packed = deflate_pack(w, message);
+
+	if (packed.len != 0)
+		ws_frame_render_compressed(o, opcode, packed);
+	else
+		ws_frame_render(o, opcode, message);
+}
+
+void
+wave_render(struct worker *w, struct out *o, struct out *scratch, uint8_t dialect,
+    const struct event *e, struct slice channel)
+{
+	const enum ws_opcode raw = e->kind == EVENT_BINARY ? WS_BINARY : WS_TEXT;
 	struct slice object;
 
 	switch ((enum dialect)dialect) {
@@ -64,7 +77,10 @@ wave_render(struct out *o, struct out *scratch, uint8_t dialect, const struct ev
 		render_sse(o, e);
 		return;
 	case DIALECT_WS_RAW:
-		ws_frame_render(o, e->kind == EVENT_BINARY ? WS_BINARY : WS_TEXT, e->data);
+		ws_frame_render(o, raw, e->data);
+		return;
+	case DIALECT_WS_RAW_DEFLATE:
+		render_message(w, o, raw, e->data);
 		return;
 	case DIALECT_POLL:
 	case DIALECT_LONGPOLL:
@@ -72,6 +88,7 @@ wave_render(struct out *o, struct out *scratch, uint8_t dialect, const struct ev
 		return;
 	case DIALECT_SSE_JSON:
 	case DIALECT_WS:
+	case DIALECT_WS_DEFLATE:
 	case DIALECT_NONE:
 	case DIALECTS:
 		break;
@@ -84,6 +101,8 @@ wave_render(struct out *o, struct out *scratch, uint8_t dialect, const struct ev
 	object = slice_of(scratch->bytes, scratch->len);
 	if (dialect == DIALECT_SSE_JSON)
 		render_sse_json(o, object, e->id);
+	else if (dialect == DIALECT_WS_DEFLATE)
+		render_message(w, o, WS_TEXT, object);
 	else
 		ws_frame_render(o, WS_TEXT, object);
 }
@@ -124,7 +143,7 @@ wave_add(struct worker *w, struct wave *v, uint8_t dialect, const struct event *
 			return false;
 		o = out_to(v->bytes.bytes + v->bytes.len, v->bytes.cap - v->bytes.len);
 		scratch = buffer_out(&w->render);
-		wave_render(&o, &scratch, dialect, e, channel);
+		wave_render(w, &o, &scratch, dialect, e, channel);
 		if (!out_cut(&o) && !out_cut(&scratch)) {
 			v->bytes.len += o.len;
 			v->frames[v->count] = *frame;

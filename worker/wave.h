@@ -60,8 +60,8 @@ void wave_clear(struct worker *w, struct wave *v);
 void wave_free(struct worker *w, struct wave *v);
 
 /* Appends one event in a dialect: no memory beyond what the out has. */
-void wave_render(struct out *o, struct out *scratch, uint8_t dialect, const struct event *e,
-    struct slice channel);
+void wave_render(struct worker *w, struct out *o, struct out *scratch, uint8_t dialect,
+    const struct event *e, struct slice channel);
 
 /* The event in a record that was copied whole. */
 void wave_event(struct event *e, const struct record *record);

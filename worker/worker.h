@@ -29,6 +29,7 @@
 #include "worker/beat.h"
 #include "worker/buffer.h"
 #include "worker/channel.h"
+#include "worker/deflate.h"
 #include "worker/deliver.h"
 #include "worker/extra.h"
 #include "worker/io.h"
@@ -69,6 +70,8 @@ enum dialect {
 	DIALECT_SSE_JSON,
 	DIALECT_WS,
 	DIALECT_WS_RAW,
+	DIALECT_WS_DEFLATE, /* as the two before, compressed where that helps */
+	DIALECT_WS_RAW_DEFLATE,
 	DIALECT_POLL,     /* answers at once */
 	DIALECT_LONGPOLL, /* may be held */
 	DIALECTS,
@@ -86,6 +89,7 @@ enum conn_flag {
 	CONN_HALF_CLOSED = 1 << 5,   /* the client has ended its side */
 	CONN_INPUT_WAITS = 1 << 6,   /* its input poll fired while we were not reading */
 	CONN_KEEP_ALIVE = 1 << 7,    /* of the request in hand */
+	CONN_DEFLATE = 1 << 8,       /* a WebSocket that may send compressed messages */
 	CONN_BLOCKED = 1 << 9,       /* the socket was full: nothing is sent before POLLOUT */
 	CONN_LAGGED = 1 << 10,       /* has ever lagged: for the list of connections */
 	CONN_TIMED = 1 << 11,        /* in the timer wheel */
@@ -115,6 +119,7 @@ struct worker {
 	struct replay replay;
 	struct extras extras;
 	struct timer timer;
+	struct deflate deflate;
 	struct revoke revoke;
 	uint32_t *births_s; /* by slot: when it was accepted, seconds of the monotonic clock */
 	/* by slot: where its only subscription began (sub.since), while that is in the slot */

@@ -303,6 +303,9 @@ fixture_defaults(struct order_settings *s)
 	    .retry_ms = 2000,
 	    .max_wait_s = 45,
 	    .log_level = 3,
+	    .compression = 1,
+	    .compression_level = 1,
+	    .compression_min_bytes = 32,
 	    .rule_count = 1};
 	s->rules[0] = (struct rule){SLICE_LITERAL("*"), RULE_ANYONE, RULE_ANYONE, RULE_GAP};
 }
@@ -564,6 +567,7 @@ client_get(struct client *c, const char *query, const char *fields)
 	client_text(c, request);
 }
 
+#define DEFLATE_FIELD "Sec-WebSocket-Extensions: permessage-deflate\r\n"
 #define WS_FIELDS                                                                    \
 	"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -577,6 +581,9 @@ client_stream(struct client *c, struct fixture *f, enum dialect dialect, const c
 	    [DIALECT_SSE_JSON] = "Accept: text/event-stream\r\n",
 	    [DIALECT_WS] = WS_FIELDS,
 	    [DIALECT_WS_RAW] = WS_FIELDS "Sec-WebSocket-Protocol: ringcast.raw\r\n",
+	    [DIALECT_WS_DEFLATE] = WS_FIELDS DEFLATE_FIELD,
+	    [DIALECT_WS_RAW_DEFLATE] =
+		WS_FIELDS DEFLATE_FIELD "Sec-WebSocket-Protocol: ringcast.raw\r\n",
 	};
 	char whole[1024];
 
@@ -673,8 +680,8 @@ frames_fault(const char *bytes, size_t len)
 
 		if (len < 2)
 			return "half a head";
-		if (head[0] != 0x81 && head[0] != 0x82 && head[0] != 0x88 && head[0] != 0x89 &&
-		    head[0] != 0x8a)
+		if (head[0] != 0x81 && head[0] != 0x82 && head[0] != 0xc1 && head[0] != 0xc2 &&
+		    head[0] != 0x88 && head[0] != 0x89 && head[0] != 0x8a)
 			return "not the first byte of a frame";
 		payload = head[1];
 		if (payload > 127)
@@ -725,8 +732,7 @@ client_sound(const struct client *c, enum dialect dialect)
 	assert_non_null(body);
 	body += 4;
 	len = c->len - (size_t)(body - c->bytes);
-	fault = dialect == DIALECT_WS || dialect == DIALECT_WS_RAW ? frames_fault(body, len)
-								   : events_fault(body, len);
+	fault = dialect >= DIALECT_WS ? frames_fault(body, len) : events_fault(body, len);
 	if (fault != NULL)
 		fail_msg("%s", fault);
 }
