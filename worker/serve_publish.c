@@ -154,6 +154,14 @@ keep_publish(struct worker *w, uint32_t slot, const struct session_request *r)
 	return false;
 }
 
+/* Text and binary are the data; JSON may be longer than what it means, and is measured by check(). */
+static uint32_t
+body_len_max(const struct worker *w, uint8_t body_kind)
+{
+	return body_kind == EVENT_BODY_JSON ? settings_json_len_max(&w->settings)
+					    : w->settings.now.max_event_bytes;
+}
+
 /* A body that will not be read: the connection ends behind the answer. */
 static void
 refuse_unread(struct worker *w, uint32_t slot, const struct session_request *r,
@@ -222,7 +230,7 @@ serve_publish_start(struct worker *w, uint32_t slot, const struct session_reques
 		return;
 	request = extra_of(w, worker_slot(w, slot))->request;
 	if (http_body_start(&request->body, r->http->framing, r->http->content_length,
-		w->settings.now.max_event_bytes) != 0) {
+		body_len_max(w, request->body_kind)) != 0) {
 		refuse_unread(
 		    w, slot, r, ERROR_TOO_LARGE, "the body is larger than max_event_bytes");
 		return;

@@ -25,6 +25,14 @@ settings_rule(const struct settings *s, struct slice channel)
 	return rule_find(s->now.rules, (uint32_t)s->now.rule_count, channel);
 }
 
+uint32_t
+settings_json_len_max(const struct settings *s)
+{
+	const uint32_t data = s->now.max_event_bytes;
+
+	return data < (UINT32_MAX - 1024) / 2 ? data * 2 + 1024 : UINT32_MAX;
+}
+
 void
 settings_free(struct settings *s)
 {

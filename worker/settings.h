@@ -18,6 +18,12 @@ bool settings_set(struct settings *s, struct slice packet);
 /* The rule for a channel, or NULL: closed. */
 const struct rule *settings_rule(const struct settings *s, struct slice channel);
 
+/*
+ * How long a client's JSON may be, whose data is measured once it is read: each byte escaped by a second one, of which quotes
+ * are the common case, and 1 KiB for what is around the data.
+ */
+uint32_t settings_json_len_max(const struct settings *s);
+
 void settings_free(struct settings *s);
 
 #endif

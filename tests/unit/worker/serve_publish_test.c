@@ -169,6 +169,50 @@ publish_is_refused_before_it_reaches_the_master(void **state)
 	free(whole);
 }
 
+/* Quotes and escapes are no data: JSON is measured by what it means, and the bytes that mean it have a bound, too. */
+static void
+publish_by_post_measures_the_data_not_its_json(void **state)
+{
+	static const struct {
+		const char *piece; /* so often within the quotes */
+		unsigned count;
+		bool taken;
+	} cases[] = {
+	    {"x", 2000, true}, {"x", 2001, false}, {"\\\"", 2000, true}, {"\\\"", 2001, false},
+	    {"\\u0001", 1000, false}, /* 1,000 bytes, said in 6,000 */
+	};
+	struct fixture *f = *state;
+	char *whole = malloc(WHOLE_MAX);
+
+	assert_non_null(whole);
+	f->settings.max_event_bytes = 2000;
+	fixture_set(f);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const size_t len = strlen(cases[i].piece) * cases[i].count + 2;
+		char body[6100];
+		struct order_publish m;
+		struct client c;
+		unsigned pieces;
+
+		body[0] = body[len - 1] = '"';
+		for (unsigned n = 0; n < cases[i].count; n++)
+			memcpy(body + 1 + n * strlen(cases[i].piece), cases[i].piece,
+			    strlen(cases[i].piece));
+		client_open(&c, f);
+		post(&c, "channel=p", "Content-Type: application/json\r\n", body, len);
+		if (cases[i].taken) {
+			assert_true(take_publish(f, whole, &m, &pieces));
+			assert_int_equal(m.event.data.len, cases[i].count);
+			answer(f, m.tag, ERROR_NONE, false);
+		}
+		client_run(&c);
+		assert_int_equal(client_count(&c, "HTTP/1.1 413"), !cases[i].taken);
+		assert_int_equal(client_count(&c, "HTTP/1.1 200"), cases[i].taken);
+		client_close(&c);
+	}
+	free(whole);
+}
+
 /* Larger than a packet, and more of them than the control socket holds: in pieces, in order, none in another. */
 static void
 publish_of_any_size_is_put_together_again(void **state)
@@ -352,6 +396,8 @@ main(void)
 		publish_by_post_passes_on_what_the_body_means, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		publish_is_refused_before_it_reaches_the_master, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		publish_by_post_measures_the_data_not_its_json, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		publish_of_any_size_is_put_together_again, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
