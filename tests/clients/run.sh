@@ -1,5 +1,6 @@
 #!/bin/sh
-# Real clients against a real server: npm's eventsource and ws, Node's fetch, curl. Skips where Node, npm or curl is missing.
+# Real clients against a real server: npm's eventsource, ws and undici, Node's fetch, curl, python3-websockets. Skips where Node, npm or
+# curl is missing.
 set -u
 case "${RINGCAST_BIN:-}" in
 "" | /*) ;;
@@ -14,7 +15,7 @@ skip() {
 command -v node >/dev/null 2>&1 || skip "node is not installed"
 command -v npm >/dev/null 2>&1 || skip "npm is not installed"
 command -v curl >/dev/null 2>&1 || skip "curl is not installed"
-[ "$(node -p 'parseInt(process.versions.node, 10) >= 18')" = true ] || skip "node $(node --version) is older than 18"
+[ "$(node -p 'parseInt(process.versions.node, 10) >= 20')" = true ] || skip "node $(node --version) is older than 20"
 if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
 	if ! log=$(npm ci --no-audit --no-fund --ignore-scripts 2>&1); then
 		echo "not ok 1 - npm ci"
@@ -24,7 +25,7 @@ if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
 	fi
 fi
 failed=0
-for script in payloads sse ws poll origin curl; do
+for script in sse ws poll origin curl agree agree_curl agree_python; do
 	echo "# $script"
 	node "$script.mjs" || failed=1
 done
