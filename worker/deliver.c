@@ -423,6 +423,18 @@ deliver_flush(struct worker *w)
 
 /* ---- serving ----------------------------------------------------------------------------------- */
 
+/* The answer of a poll goes out at once: put at the end of the queue, those of all who were released would lie in memory together. */
+static void
+catch_up(struct worker *w, uint32_t slot)
+{
+	const struct slot *s = worker_slot(w, slot);
+
+	replay_serve(w, slot);
+	if (s->state == CONN_HEAD && (s->flags & (CONN_IN_FLIGHT | CONN_BLOCKED)) == 0 &&
+	    deliver_pending(w, s) != 0)
+		deliver_tail(w, slot);
+}
+
 static void
 serve(struct worker *w, uint32_t slot)
 {
@@ -439,7 +451,7 @@ serve(struct worker *w, uint32_t slot)
 	/* What a client says is not put off until it has caught up: it may never. */
 	else if (s->state == CONN_CATCHUP &&
 		 ((s->flags & CONN_INPUT_WAITS) == 0 || !conn_reads(w, slot)))
-		replay_serve(w, slot);
+		catch_up(w, slot);
 	else
 		session_resume(w, slot);
 }

@@ -69,14 +69,17 @@ extra_need(struct worker *w, struct slot *s)
 void
 extra_request_free(struct extra *x)
 {
-	if (x->request == NULL)
+	if (!x->request.kept)
 		return;
-	free((void *)(uintptr_t)x->request->allow_origin);
-	free(x->request->channel);
-	free(x->request->type);
-	free(x->request->key);
-	free(x->request);
-	x->request = NULL;
+	free((void *)(uintptr_t)x->request.allow_origin);
+	x->request = (struct request){0};
+	if (x->publishing == NULL)
+		return;
+	free(x->publishing->channel);
+	free(x->publishing->type);
+	free(x->publishing->key);
+	free(x->publishing);
+	x->publishing = NULL;
 }
 
 void
@@ -107,7 +110,7 @@ extra_trim(struct worker *w, struct slot *s)
 	struct extra *x = extra_of(w, s);
 
 	if (x != NULL && x->tail.len == 0 && x->input.len == 0 && x->sub_count == 0 &&
-	    x->request == NULL && x->ws == NULL && x->window == NULL)
+	    !x->request.kept && x->ws == NULL && x->window == NULL)
 		extra_drop(w, s);
 }
 

@@ -44,17 +44,20 @@ struct sub {
 	bool lags;
 };
 
-/* The request in hand: a poll that is being answered or held, or a publish. */
+/* What the answer to the request in hand needs to know. Held polls keep it, so it is small. */
 struct request {
-	uint32_t limit;   /* poll: events */
+	const char *allow_origin; /* NULL: none; malloc'ed when the request is kept */
+	uint32_t allow_origin_len;
 	uint32_t wait_ms; /* poll: how long it may be held; 0: answer at once */
-	bool now;         /* poll: without `after`: answers with the cursor */
+	uint16_t limit;   /* poll: events */
+	bool kept;        /* in an extra: there is a request in hand */
 	bool head_only;
 	bool vary;
 	bool credentials;
-	const char *allow_origin; /* NULL: none; malloc'ed when the request is kept */
-	size_t allow_origin_len;
-	/* publish */
+};
+
+/* A client's publish while it is read. */
+struct publishing {
 	struct http_body body;
 	uint64_t body_ns;  /* when it began */
 	uint8_t body_kind; /* enum event_body */
@@ -84,7 +87,8 @@ struct extra {
 	/* when sub_count is not 0 they are all of the connection's subscriptions */
 	struct sub *subs;
 	uint32_t sub_count, sub_cap;
-	struct request *request;
+	struct request request;        /* a poll that is being answered or held, or a publish */
+	struct publishing *publishing; /* what belongs to the request when it is a publish */
 	struct ws_partial *ws;
 	struct deflate_window *window; /* of a client that insists on takeover */
 	uint32_t next_free;

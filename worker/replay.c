@@ -21,11 +21,14 @@
 	(64u << 10) /* a quantum: what a socket takes before its NOTSENT_LOWAT says stop */
 #define RUN_EVENTS 1024
 #define RUN_BYTES_KEPT \
-	(256u << 10)          /* by a run between two uses; the answers of polls may be larger */
-#define POLL_ROUND_BYTES 2048 /* of an answer, around its events and between them */
-#define SEEK_BUDGET 2048      /* records a step, shared by its seeks */
-#define SEEK_SHARE 64         /* of which each has at least so many */
-#define ANCHOR_BUDGET 256     /* records at once, when the last N are asked for */
+	(256u << 10) /* by a run between two uses; the answers of polls may be larger */
+#define POLL_ROUND_BYTES \
+	2048 /* of an answer, around its events and between them, but for its gaps */
+#define POLL_GAP_BYTES \
+	128 /* of one gap, without its channel's name, each byte of which may be escaped by another */
+#define SEEK_BUDGET 2048  /* records a step, shared by its seeks */
+#define SEEK_SHARE 64     /* of which each has at least so many */
+#define ANCHOR_BUDGET 256 /* records at once, when the last N are asked for */
 
 /* The ring contradicts itself: nothing of it may be sent any more. */
 static void
@@ -39,29 +42,10 @@ ring_is_corrupt(struct worker *w, uint64_t position)
 
 /* ---- places ----------------------------------------------------------------------------------- */
 
-static bool
-seek_open(struct worker *w, struct sub *sub)
-{
-	const struct channel *c = channel_at(w, sub->channel);
-
-	if (sub->seek == NULL)
-		sub->seek = malloc(sizeof *sub->seek);
-	if (sub->seek == NULL)
-		return false;
-	if (sub->last != 0)
-		ring_seek_last(sub->seek, &w->ring, c->name, c->name_len, sub->last);
-	else
-		ring_seek_after(sub->seek, &w->ring, c->name, c->name_len, sub->cursor);
-	sub->phase = SUB_SEEK;
-	return true;
-}
-
 /* Takes over what a seek found. */
 static void
-seek_done(struct sub *sub, enum ring_result result)
+seek_done(struct sub *sub, const struct ring_seek *s, enum ring_result result)
 {
-	const struct ring_seek *s = sub->seek;
-
 	if (s->gap && !sub->gap) {
 		sub->gap = true;
 		sub->gap_after = sub->cursor == UINT64_MAX ? 0 : sub->cursor;
@@ -85,20 +69,43 @@ seek_done(struct sub *sub, enum ring_result result)
 	sub->seek = NULL;
 }
 
+enum found { FOUND, FOUND_LATER, FOUND_NO_MEMORY };
+
+/* Looks for the subscription's first event, or goes on with it. Most are found at once: only what takes longer is kept. */
+static enum found
+seek_on(struct worker *w, struct sub *sub, unsigned budget)
+{
+	const struct channel *c = channel_at(w, sub->channel);
+	struct ring_seek fresh, *s = sub->seek != NULL ? sub->seek : &fresh;
+	enum ring_result result;
+
+	if (s == &fresh && sub->last != 0)
+		ring_seek_last(s, &w->ring, c->name, c->name_len, sub->last);
+	else if (s == &fresh)
+		ring_seek_after(s, &w->ring, c->name, c->name_len, sub->cursor);
+	result = ring_seek_step(s, budget);
+	if (result == RING_CORRUPT)
+		ring_is_corrupt(w, s->here);
+	if (result != RING_MORE) {
+		seek_done(sub, s, result);
+		return FOUND;
+	}
+	if (s == &fresh) {
+		sub->seek = malloc(sizeof *sub->seek);
+		if (sub->seek == NULL)
+			return FOUND_NO_MEMORY;
+		*sub->seek = fresh;
+	}
+	sub->phase = SUB_SEEK;
+	return FOUND_LATER;
+}
+
 bool
 replay_anchor(struct worker *w, struct sub *sub)
 {
-	enum ring_result result;
+	const unsigned budget = sub->last < ANCHOR_BUDGET ? sub->last + 1 : ANCHOR_BUDGET;
 
-	if (!seek_open(w, sub))
-		return false;
-	result =
-	    ring_seek_step(sub->seek, sub->last < ANCHOR_BUDGET ? sub->last + 1 : ANCHOR_BUDGET);
-	if (result == RING_CORRUPT)
-		ring_is_corrupt(w, sub->seek->here);
-	if (result != RING_MORE)
-		seek_done(sub, result);
-	return true;
+	return seek_on(w, sub, budget) != FOUND_NO_MEMORY;
 }
 
 /* From the last record delivered to the next one; without a hint, or when the writer was there, the cursor must be looked up. */
@@ -132,30 +139,16 @@ step_on(struct worker *w, struct sub *sub)
 	sub->position = 0;
 }
 
-enum found { FOUND, FOUND_LATER, FOUND_NO_MEMORY };
-
 /* Brings one subscription to a phase other than SUB_SEEK. */
 static enum found
 find_place(struct worker *w, struct sub *sub, unsigned budget)
 {
-	enum ring_result result;
-
 	if (sub->phase == SUB_CURRENT && sub->position != 0) {
 		step_on(w, sub);
 		if (sub->phase == SUB_AT || sub->position != 0)
 			return FOUND;
 	}
-	if (sub->phase == SUB_AT)
-		return FOUND;
-	if ((sub->phase == SUB_CURRENT || sub->seek == NULL) && !seek_open(w, sub))
-		return FOUND_NO_MEMORY;
-	result = ring_seek_step(sub->seek, budget);
-	if (result == RING_MORE)
-		return FOUND_LATER;
-	if (result == RING_CORRUPT)
-		ring_is_corrupt(w, sub->seek->here);
-	seek_done(sub, result);
-	return FOUND;
+	return sub->phase == SUB_AT ? FOUND : seek_on(w, sub, budget);
 }
 
 /* All seeks go on side by side. */
@@ -259,6 +252,8 @@ copy_record(struct worker *w, uint64_t position, struct record *record)
 static void
 lose_place(struct sub *sub)
 {
+	free(sub->seek);
+	sub->seek = NULL;
 	sub->phase = SUB_CURRENT;
 	sub->position = 0;
 }
@@ -385,10 +380,44 @@ share(struct worker *w, struct replay_run *run, const struct slot *s, const stru
 	run->shared = !run->starved && (sub->phase == SUB_AT || sub->position != 0);
 }
 
-static struct replay_run *
-run_for(struct worker *w, const struct slot *s, struct extra *x, uint32_t limit, uint32_t bytes_max,
-    uint64_t bound)
+/* How many events a run may have. */
+static uint32_t
+limit_of(const struct slot *s, const struct extra *x)
 {
+	if (conn_is_poll(s))
+		return x->request.limit;
+	/* The rest of a half-sent frame comes alone: a gap may have to be told behind it. */
+	return s->offset != 0 ? 1 : RUN_EVENTS;
+}
+
+/* Somebody else at the same cursor was served just now: then the place need not be looked up again. */
+static bool
+stands_at_run(struct worker *w, const struct slot *s, struct extra *x, uint64_t bound)
+{
+	const struct sub *sub = &x->subs[0];
+
+	return can_share(s, x) && sub->phase == SUB_CURRENT && sub->position == 0 &&
+	       sub->last == 0 && find_shared(w, s, x, limit_of(s, x), bound) != NULL;
+}
+
+/* What the events of a run may take. */
+static uint32_t
+bytes_max_of(struct worker *w, const struct slot *s, const struct extra *x)
+{
+	uint64_t round = POLL_ROUND_BYTES;
+
+	if (!conn_is_poll(s))
+		return RUN_BYTES;
+	for (uint32_t i = 0; i < x->sub_count; i++)
+		if (x->subs[i].gap)
+			round += POLL_GAP_BYTES + 2 * channel_at(w, x->subs[i].channel)->name_len;
+	return round < LIMIT_POLL_BYTES ? (uint32_t)(LIMIT_POLL_BYTES - round) : 0;
+}
+
+static struct replay_run *
+run_for(struct worker *w, const struct slot *s, struct extra *x, uint64_t bound)
+{
+	const uint32_t limit = limit_of(s, x);
 	struct replay_run *run = can_share(s, x) ? find_shared(w, s, x, limit, bound) : NULL;
 	const uint64_t from = x->subs[0].cursor;
 
@@ -400,7 +429,7 @@ run_for(struct worker *w, const struct slot *s, struct extra *x, uint32_t limit,
 		replay_flushed(w); /* built for polls only: nothing was queued */
 	run = &w->replay.runs[w->replay.used++];
 	wave_clear(w, &run->wave);
-	build(w, s, x, run, limit, bytes_max, bound);
+	build(w, s, x, run, limit, bytes_max_of(w, s, x), bound);
 	run->shared = false;
 	if (can_share(s, x))
 		share(w, run, s, &x->subs[0], limit, bound, from);
@@ -493,8 +522,7 @@ serve_stream(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 	struct replay_run *run;
 	struct run frames;
 
-	/* The rest of a half-sent frame comes alone: a gap may have to be told behind it. */
-	run = run_for(w, s, x, s->offset != 0 ? 1 : RUN_EVENTS, RUN_BYTES, bound);
+	run = run_for(w, s, x, bound);
 	if (w->quit)
 		return;
 	if (run->starved) {
@@ -521,8 +549,7 @@ static void
 serve_poll(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 {
 	struct slot *s = worker_slot(w, slot);
-	struct replay_run *run =
-	    run_for(w, s, x, x->request->limit, LIMIT_POLL_BYTES - POLL_ROUND_BYTES, bound);
+	struct replay_run *run = run_for(w, s, x, bound);
 	uint64_t next;
 
 	if (w->quit)
@@ -536,7 +563,7 @@ serve_poll(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 		return;
 	}
 	next = run->reached;
-	if (run->wave.count == 0 && run->whole && x->request->wait_ms != 0 &&
+	if (run->wave.count == 0 && run->whole && x->request.wait_ms != 0 &&
 	    !serve_poll_has_gap(x)) {
 		replay_commit(w, slot, next);
 		serve_poll_hold(w, slot, next);
@@ -555,6 +582,14 @@ replay_serve(struct worker *w, uint32_t slot)
 	deliver_reserve(w, 1);
 	if (s->state != CONN_CATCHUP || (s->flags & CONN_BLOCKED) != 0)
 		return;
+	/* A poll that was held comes with its cursor alone: the rest is made when its turn is here, not for all who were released. */
+	if (conn_is_poll(s) && s->channel != CHANNEL_NONE) {
+		if (!extra_subs_open(w, s)) {
+			conn_close(w, slot, BOARD_SHED_MEMORY);
+			return;
+		}
+		replay_commit(w, slot, s->cursor);
+	}
 	x = extra_of(w, s);
 	if (x == NULL || x->sub_count == 0) { /* unsubscribed from all */
 		become_live(w, slot, w->read_id);
@@ -563,7 +598,7 @@ replay_serve(struct worker *w, uint32_t slot)
 	bound = ring_last_id(&w->ring);
 	if (bound < w->read_id)
 		bound = w->read_id;
-	switch (find_places(w, x)) {
+	switch (stands_at_run(w, s, x, bound) ? FOUND : find_places(w, x)) {
 	case FOUND:
 		break;
 	case FOUND_LATER:
@@ -638,8 +673,6 @@ replay_cut(
 		if (!was_live && sub->cursor < s->cursor)
 			sub->cursor = s->cursor;
 		sub->lags = true;
-		free(sub->seek);
-		sub->seek = NULL;
 		lose_place(sub);
 	}
 	/* With one subscription the place is known. */

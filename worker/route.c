@@ -246,7 +246,7 @@ judge_origin(struct worker *w, const struct slot *s, struct session_request *r)
 	r->answer.head_only = http->method == HTTP_HEAD;
 	r->answer.credentials = origin_has_credentials(verdict);
 	r->answer.allow_origin = allow.bytes;
-	r->answer.allow_origin_len = allow.len;
+	r->answer.allow_origin_len = (uint32_t)allow.len;
 	return origin_is_allowed(verdict);
 }
 

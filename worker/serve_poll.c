@@ -26,11 +26,11 @@ serve_poll_has_gap(const struct extra *x)
 static struct slice
 render_suffix(struct worker *w, const struct extra *x, uint64_t next, bool more)
 {
-	struct poll_gap *gaps = calloc(x->sub_count, sizeof *gaps);
+	struct poll_gap *gaps = NULL;
 	uint32_t count = 0;
 	struct out o;
 
-	if (gaps == NULL && x->sub_count != 0)
+	if (serve_poll_has_gap(x) && (gaps = calloc(x->sub_count, sizeof *gaps)) == NULL)
 		return slice_of(NULL, 0); /* an answer that keeps a gap to itself would be a lie */
 	for (uint32_t i = 0; i < x->sub_count; i++)
 		if (x->subs[i].gap)
@@ -91,7 +91,7 @@ serve_poll_answer(
 	struct extra *x = extra_of(w, s);
 	const struct slice suffix = render_suffix(w, x, next, more);
 
-	if (suffix.len == 0 || !render_answer(w, s, x->request, wave, suffix)) {
+	if (suffix.len == 0 || !render_answer(w, s, &x->request, wave, suffix)) {
 		conn_close(w, slot, BOARD_SHED_MEMORY);
 		return;
 	}
@@ -106,11 +106,11 @@ void
 serve_poll_hold(struct worker *w, uint32_t slot, uint64_t cursor)
 {
 	struct slot *s = worker_slot(w, slot);
-	const uint32_t wait_ms = extra_of(w, s)->request->wait_ms;
 
 	s->cursor = cursor;
+	extra_subs_close(w, s);
 	conn_set_state(w, slot, CONN_HELD);
-	timer_set(w, slot, wait_ms);
+	timer_set(w, slot, extra_of(w, s)->request.wait_ms);
 	conn_arm(w, slot);
 	if ((s->flags & CONN_HALF_CLOSED) != 0 || w->draining)
 		serve_poll_release(w, slot);
@@ -120,12 +120,10 @@ void
 serve_poll_release(struct worker *w, uint32_t slot)
 {
 	struct slot *s = worker_slot(w, slot);
-	struct extra *x = extra_of(w, s);
 
 	assert(s->state == CONN_HELD);
 	fanout_settle(w, slot);
-	replay_commit(w, slot, s->cursor);
-	x->request->wait_ms = 0;
+	extra_of(w, s)->request.wait_ms = 0;
 	timer_clear(w, slot);
 	replay_start(w, slot);
 }
@@ -134,9 +132,9 @@ void
 serve_poll_start(struct worker *w, uint32_t slot, const struct session_request *r)
 {
 	struct slot *s = worker_slot(w, slot);
-	struct request *request = extra_of(w, s)->request;
+	struct request *request = &extra_of(w, s)->request;
 
-	request->limit = r->limit;
+	request->limit = (uint16_t)r->limit;
 	request->wait_ms = r->after.kind == CURSOR_NOW ? 0 : r->wait_s * 1000;
 	timer_clear(w, slot);
 	conn_set_dialect(w, slot, r->wait_s == 0 ? DIALECT_POLL : DIALECT_LONGPOLL);

@@ -140,16 +140,18 @@ keep_text(struct slice text, char **to, size_t *len)
 static bool
 keep_publish(struct worker *w, uint32_t slot, const struct session_request *r)
 {
-	struct request *request;
+	struct publishing *p;
 
 	if (!session_keep_request(w, slot, r))
 		return false;
-	request = extra_of(w, worker_slot(w, slot))->request;
-	request->body_kind = body_kinds[http_media_of(r->http->known[HTTP_CONTENT_TYPE])];
-	if (keep_text(r->channels[0], &request->channel, &request->channel_len) &&
-	    keep_text(r->type, &request->type, &request->type_len) &&
-	    keep_text(r->http->known[HTTP_IDEMPOTENCY_KEY], &request->key, &request->key_len))
+	p = calloc(1, sizeof *p);
+	extra_of(w, worker_slot(w, slot))->publishing = p;
+	if (p != NULL && keep_text(r->channels[0], &p->channel, &p->channel_len) &&
+	    keep_text(r->type, &p->type, &p->type_len) &&
+	    keep_text(r->http->known[HTTP_IDEMPOTENCY_KEY], &p->key, &p->key_len)) {
+		p->body_kind = body_kinds[http_media_of(r->http->known[HTTP_CONTENT_TYPE])];
 		return true;
+	}
 	conn_close(w, slot, BOARD_SHED_MEMORY);
 	return false;
 }
@@ -173,15 +175,13 @@ refuse_unread(struct worker *w, uint32_t slot, const struct session_request *r,
 }
 
 static bool
-set_parts(struct event *e, const struct request *request, struct slice body, struct out *scratch,
+set_parts(struct event *e, const struct publishing *p, struct slice body, struct out *scratch,
     struct event_fault *fault)
 {
-	return event_add_channel(e, slice_of(request->channel, request->channel_len), fault) &&
-	       (request->type == NULL ||
-		   event_set_type(e, slice_of(request->type, request->type_len), fault)) &&
-	       (request->key == NULL ||
-		   event_set_key(e, slice_of(request->key, request->key_len), fault)) &&
-	       event_set_body(e, (enum event_body)request->body_kind, body, scratch, fault);
+	return event_add_channel(e, slice_of(p->channel, p->channel_len), fault) &&
+	       (p->type == NULL || event_set_type(e, slice_of(p->type, p->type_len), fault)) &&
+	       (p->key == NULL || event_set_key(e, slice_of(p->key, p->key_len), fault)) &&
+	       event_set_body(e, (enum event_body)p->body_kind, body, scratch, fault);
 }
 
 /* The body is whole. */
@@ -199,7 +199,7 @@ publish_body(struct worker *w, uint32_t slot)
 	if (buffer_reserve(&w->scratch, x->input.len + 1)) {
 		scratch = buffer_out(&w->scratch);
 		event_clear(e);
-		if (set_parts(e, x->request, buffer_slice(&x->input), &scratch, &fault)) {
+		if (set_parts(e, x->publishing, buffer_slice(&x->input), &scratch, &fault)) {
 			code = serve_publish_send(w, slot, e, (struct slice){NULL, 0}, &message);
 		} else {
 			code = fault.code;
@@ -218,7 +218,7 @@ publish_body(struct worker *w, uint32_t slot)
 void
 serve_publish_start(struct worker *w, uint32_t slot, const struct session_request *r)
 {
-	struct request *request;
+	struct publishing *p;
 	const char *message;
 	const enum error_code code = check_head(w, r, &message);
 
@@ -228,21 +228,21 @@ serve_publish_start(struct worker *w, uint32_t slot, const struct session_reques
 	}
 	if (!keep_publish(w, slot, r))
 		return;
-	request = extra_of(w, worker_slot(w, slot))->request;
-	if (http_body_start(&request->body, r->http->framing, r->http->content_length,
-		body_len_max(w, request->body_kind)) != 0) {
+	p = extra_of(w, worker_slot(w, slot))->publishing;
+	if (http_body_start(&p->body, r->http->framing, r->http->content_length,
+		body_len_max(w, p->body_kind)) != 0) {
 		refuse_unread(
 		    w, slot, r, ERROR_TOO_LARGE, "the body is larger than max_event_bytes");
 		return;
 	}
-	request->body_ns = w->now_ns;
+	p->body_ns = w->now_ns;
 	/* Who is already sending, or has nothing to send, does not wait for a word (RFC 9110, 10.1.1). */
-	if (r->http->expect_continue && !r->more && !http_body_complete(&request->body) &&
+	if (r->http->expect_continue && !r->more && !http_body_complete(&p->body) &&
 	    !deliver_say(w, slot, HTTP_RESPONSE_CONTINUE))
 		return;
 	conn_set_state(w, slot, CONN_BODY);
 	timer_set(w, slot, w->settings.now.body_timeout_s * 1000);
-	if (http_body_complete(&request->body))
+	if (http_body_complete(&p->body))
 		publish_body(w, slot);
 }
 
@@ -253,10 +253,10 @@ serve_publish_body(struct worker *w, uint32_t slot, struct slice bytes)
 	struct extra *x = extra_of(w, s);
 	size_t used = 0;
 
-	while (used < bytes.len && !http_body_complete(&x->request->body)) {
+	while (used < bytes.len && !http_body_complete(&x->publishing->body)) {
 		struct slice data;
 		const ptrdiff_t n = http_body_next(
-		    &x->request->body, slice_of(bytes.bytes + used, bytes.len - used), &data);
+		    &x->publishing->body, slice_of(bytes.bytes + used, bytes.len - used), &data);
 
 		if (n < 0) {
 			s->flags &= (uint16_t)~CONN_KEEP_ALIVE;
@@ -269,7 +269,7 @@ serve_publish_body(struct worker *w, uint32_t slot, struct slice bytes)
 		}
 		used += (size_t)n;
 	}
-	if (http_body_complete(&x->request->body))
+	if (http_body_complete(&x->publishing->body))
 		publish_body(w, slot);
 	return used;
 }
@@ -277,10 +277,10 @@ serve_publish_body(struct worker *w, uint32_t slot, struct slice bytes)
 bool
 serve_publish_arrives(struct worker *w, uint32_t slot)
 {
-	const struct request *request = extra_of(w, worker_slot(w, slot))->request;
-	const uint64_t taken_ms = (w->now_ns - request->body_ns) / 1000000;
+	const struct publishing *p = extra_of(w, worker_slot(w, slot))->publishing;
+	const uint64_t taken_ms = (w->now_ns - p->body_ns) / 1000000;
 	const uint64_t allowed_ms = (uint64_t)w->settings.now.body_timeout_s * 1000 +
-				    request->body.total * 1000 / LIMIT_BODY_BYTES_S;
+				    p->body.total * 1000 / LIMIT_BODY_BYTES_S;
 	const uint64_t left_ms = allowed_ms > taken_ms ? allowed_ms - taken_ms : 0;
 
 	if (left_ms < TIMER_TICK_MS)
@@ -295,7 +295,7 @@ static void
 answer_http(struct worker *w, uint32_t slot, const struct order_published *m)
 {
 	struct slot *s = worker_slot(w, slot);
-	const struct request *request = extra_of(w, s)->request;
+	const struct request *request = &extra_of(w, s)->request;
 	char body[96], message[256];
 	struct out json = out_to(body, sizeof body), o;
 

@@ -149,8 +149,8 @@ session_refuse(struct worker *w, uint32_t slot, enum error_code code, const char
 	const struct request nothing = {0};
 
 	/* The request is freed when it is answered: what it says is used before. */
-	answer_error(w, slot, x == NULL || x->request == NULL ? &nothing : x->request, code,
-	    message, NULL, NULL);
+	answer_error(w, slot, x == NULL || !x->request.kept ? &nothing : &x->request, code, message,
+	    NULL, NULL);
 }
 
 void
@@ -234,27 +234,19 @@ session_keep_request(struct worker *w, uint32_t slot, const struct session_reque
 {
 	struct slot *s = worker_slot(w, slot);
 	struct extra *x = extra_need(w, s);
-	struct request *request = x == NULL ? NULL : malloc(sizeof *request);
+	const uint32_t origin_len = r->answer.allow_origin_len;
+	char *origin = x == NULL || origin_len == 0 ? NULL : malloc(origin_len);
 
-	if (request == NULL) {
+	if (x == NULL || (origin == NULL && origin_len != 0)) {
 		conn_close(w, slot, BOARD_SHED_MEMORY);
 		return false;
 	}
-	*request = r->answer;
-	request->allow_origin = NULL;
-	if (r->answer.allow_origin_len != 0) {
-		char *allow_origin = malloc(r->answer.allow_origin_len);
-
-		if (allow_origin == NULL) {
-			free(request);
-			conn_close(w, slot, BOARD_SHED_MEMORY);
-			return false;
-		}
-		memcpy(allow_origin, r->answer.allow_origin, r->answer.allow_origin_len);
-		request->allow_origin = allow_origin;
-	}
+	if (origin != NULL)
+		memcpy(origin, r->answer.allow_origin, origin_len);
 	extra_request_free(x);
-	x->request = request;
+	x->request = r->answer;
+	x->request.allow_origin = origin;
+	x->request.kept = true;
 	return true;
 }
 

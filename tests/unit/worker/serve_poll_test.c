@@ -1,0 +1,112 @@
+/*
+ * serve_poll_test.c: what polls cost while they wait, and while they are answered. What their answers say is replay_test.c's.
+ */
+#include "tests/unit/worker/worker_fixture.h"
+
+#include "proto/id.h"
+
+#define MANY 1000
+
+static void
+hold(struct client *c, struct fixture *f, const char *query, const char *fields)
+{
+	client_open(c, f);
+	client_get(c, query, fields);
+	fixture_run(f);
+	assert_int_equal(client_slot(c)->state, CONN_HELD);
+}
+
+static void
+serve_poll_held_on_one_channel_keeps_no_place_in_the_ring(void **state)
+{
+	struct fixture *f = *state;
+	const struct extra *x;
+	struct client c;
+
+	hold(&c, f, "channel=a&after=0&wait=20", "");
+	x = extra_of(f->w, client_slot(&c));
+	assert_non_null(x);
+	assert_null(x->subs);
+	assert_null(x->publishing);
+	assert_null(x->tail.bytes);
+	assert_null(x->input.bytes);
+	assert_null(x->request.allow_origin);
+	/* With its slot, and what lies beside it, well below 300 bytes. */
+	assert_in_range(sizeof(struct extra), 1, 160);
+	fixture_publish(f, "a", 1, 0);
+	client_run(&c);
+	client_has(&c, 1, 1);
+	client_close(&c);
+}
+
+static void
+serve_poll_held_answers_with_the_origin_that_asked(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	hold(&c, f, "channel=a&after=0&wait=1", "Origin: http://a\r\n");
+	fixture_wait_ms(f, 1500);
+	client_run(&c);
+	assert_int_equal(client_count(&c, "Access-Control-Allow-Origin: http://a\r\n"), 1);
+	assert_int_equal(client_count(&c, "\"events\":[]"), 1);
+	client_close(&c);
+}
+
+static void
+serve_poll_held_on_several_channels_gets_all_of_them_in_order(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	hold(&c, f, "channel=a&channel=b&after=0&wait=20", "");
+	fixture_publish(f, "b", 1, 0);
+	fixture_publish(f, "a,b", 2, 0);
+	fixture_publish(f, "a", 3, 0);
+	client_run(&c);
+	client_has(&c, 1, 3);
+	client_close(&c);
+}
+
+/* One event releases all who wait: what they are answered with is handed to the kernel turn by turn. */
+static void
+serve_poll_answers_do_not_lie_in_memory_together(void **state)
+{
+	struct fixture *f = *state;
+	struct client *c = calloc(MANY, sizeof *c);
+	bool more = true;
+
+	assert_non_null(c);
+	for (unsigned i = 0; i < MANY; i++) {
+		client_open(&c[i], f);
+		client_get(&c[i], "channel=a&after=0&wait=20", "");
+	}
+	fixture_run(f);
+	assert_int_equal(board_get(&f->w->board, BOARD_CONNECTIONS_LONGPOLL), MANY);
+	fixture_publish(f, "a", 1, 100);
+	for (unsigned turns = 0; more && turns < 1000; turns++) {
+		more = fixture_turn(f);
+		assert_int_equal(f->w->extras.tail_bytes, 0);
+	}
+	assert_int_equal(board_get(&f->w->board, BOARD_CONNECTIONS_LONGPOLL), 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		client_read(&c[i]);
+		client_has(&c[i], 1, 1);
+		client_close(&c[i]);
+	}
+	free(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+	    TEST(serve_poll_held_on_one_channel_keeps_no_place_in_the_ring),
+	    TEST(serve_poll_held_answers_with_the_origin_that_asked),
+	    TEST(serve_poll_held_on_several_channels_gets_all_of_them_in_order),
+	    TEST(serve_poll_answers_do_not_lie_in_memory_together),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
