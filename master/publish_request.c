@@ -127,7 +127,7 @@ errors_only(const struct http_request *request)
 }
 
 static enum publish_request_plan
-begin_stream(struct publish_session *s, const struct http_request *request)
+judge_stream(struct publish_session *s, const struct http_request *request)
 {
 	if (has_channel(request))
 		return refuse(s, ERROR_BAD_REQUEST,
@@ -135,8 +135,6 @@ begin_stream(struct publish_session *s, const struct http_request *request)
 	if (http_request_has(request, HTTP_IDEMPOTENCY_KEY))
 		return refuse(s, ERROR_BAD_REQUEST,
 		    "Idempotency-Key names one event: give each line a \"key\" of its own");
-	publish_session_continue(s, request);
-	publish_stream_begin(s, request->minor == 1, errors_only(request));
 	return PUBLISH_REQUEST_STREAM;
 }
 
@@ -151,7 +149,7 @@ begin_publish(struct publish_session *s, const struct http_request *request)
 		    "a Content-Encoding is not understood: send the body as it is");
 	switch (http_media_of(request->known[HTTP_CONTENT_TYPE])) {
 	case HTTP_MEDIA_NDJSON:
-		return begin_stream(s, request);
+		return judge_stream(s, request);
 	case HTTP_MEDIA_MULTIPART:
 		return refuse(s, ERROR_UNSUPPORTED_TYPE,
 		    "multipart is not understood: send JSON, or the data itself with ?channel=");
@@ -205,6 +203,10 @@ publish_request_begin(struct publish_session *s, const struct http_request *requ
 	}
 	if (plan != PUBLISH_REQUEST_REFUSED)
 		s->close = was_closing;
+	if (plan == PUBLISH_REQUEST_STREAM) {
+		publish_session_continue(s, request);
+		publish_stream_begin(s, request->minor == 1, errors_only(request));
+	}
 	return plan;
 }
 

@@ -172,6 +172,7 @@ http_response_preflight(struct out *out, const struct http_response *template, s
 	    .framing = HTTP_FRAMING_NONE,
 	    .close = template->close,
 	    .date = template->date,
+	    .allow = template->allow,
 	    .cors = template->cors,
 	    .extra = fields,
 	    .extra_count = template->cors.allow_origin.len != 0 ? 3 : 0,

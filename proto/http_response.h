@@ -54,7 +54,7 @@ void http_response_error(struct out *out, const struct http_response *template,
 
 /*
  * Appends a whole answer to a CORS preflight, 204, with the contract's methods, headers and
- * max-age. cors, close and date are the template's.
+ * max-age. cors, close, date and allow are the template's.
  */
 void http_response_preflight(
     struct out *out, const struct http_response *template, struct slice methods);

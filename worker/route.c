@@ -118,25 +118,44 @@ set_last_event_id(struct session_request *r, struct slice value)
 static const struct {
 	const char *name;
 	void (*set)(struct session_request *r, struct slice value);
+	bool repeats; /* each counts; of the others the last */
 } parameters[] = {
-    {"channel", set_channel},
-    {"after", set_after},
-    {"wait", set_wait},
-    {"limit", set_limit},
-    {"format", set_format},
-    {"stream", set_stream},
-    {"type", set_type},
-    {"lastEventId", set_last_event_id},
-    {"lastEventID", set_last_event_id},
-    {"last_event_id", set_last_event_id},
-    {"Last-Event-ID", set_last_event_id},
+    {"channel", set_channel, true},
+    {"after", set_after, false},
+    {"wait", set_wait, false},
+    {"limit", set_limit, false},
+    {"format", set_format, false},
+    {"stream", set_stream, false},
+    {"type", set_type, false},
+    {"lastEventId", set_last_event_id, true}, /* of all four names the last */
+    {"lastEventID", set_last_event_id, true},
+    {"last_event_id", set_last_event_id, true},
+    {"Last-Event-ID", set_last_event_id, true},
 };
+#define PARAMETERS (sizeof parameters / sizeof parameters[0])
 
-/* Values are decoded into the worker's scratch, one behind the other. */
+/* Decodes a value into the worker's scratch, behind those before, and sets its parameter. */
+static void
+read_parameter(
+    struct worker *w, struct session_request *r, size_t which, struct slice value, size_t *used)
+{
+	const ptrdiff_t n = query_decode(value, w->scratch.bytes + *used, w->scratch.cap - *used);
+
+	if (n < 0) {
+		fault(r, ERROR_BAD_REQUEST,
+		    "a parameter of the query has a '%' without two hexadecimal digits");
+		return;
+	}
+	parameters[which].set(r, slice_of(w->scratch.bytes + *used, (size_t)n));
+	*used += (size_t)n;
+}
+
 static void
 read_query(struct worker *w, struct session_request *r)
 {
 	struct slice rest = r->http->query, name, value;
+	struct slice last[PARAMETERS] = {
+	    0}; /* raw; what a later one overrules is not even looked at */
 	size_t used = 0;
 
 	if (!buffer_reserve(&w->scratch, rest.len)) {
@@ -144,22 +163,18 @@ read_query(struct worker *w, struct session_request *r)
 		return;
 	}
 	while (query_next(&rest, &name, &value)) {
-		for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++) {
-			ptrdiff_t n;
+		size_t i = 0;
 
-			if (!query_name_is(name, parameters[i].name))
-				continue;
-			n = query_decode(value, w->scratch.bytes + used, w->scratch.cap - used);
-			if (n < 0) {
-				fault(r, ERROR_BAD_REQUEST,
-				    "a parameter of the query has a '%' without two hexadecimal digits");
-				break;
-			}
-			parameters[i].set(r, slice_of(w->scratch.bytes + used, (size_t)n));
-			used += (size_t)n;
-			break;
-		}
+		while (i < PARAMETERS && !query_name_is(name, parameters[i].name))
+			i++;
+		if (i < PARAMETERS && parameters[i].repeats)
+			read_parameter(w, r, i, value, &used);
+		else if (i < PARAMETERS)
+			last[i] = value;
 	}
+	for (size_t i = 0; i < PARAMETERS; i++)
+		if (last[i].bytes != NULL)
+			read_parameter(w, r, i, last[i], &used);
 }
 
 /* The field counts before the parameters of the polyfills, these before `after`. */

@@ -230,9 +230,9 @@ wire_http_field(const struct wire_http *answer, const char *name, struct text *v
 	return false;
 }
 
-/* Decodes chunks in place; bytes of coded input taken, 0 need more, <0 malformed. */
+/* Walks over chunks, and moves their data together in place when it is to `decode`; as dechunk. */
 static ssize_t
-dechunk(char *bytes, size_t len, struct text *body)
+walk_chunks(char *bytes, size_t len, bool decode, struct text *body)
 {
 	size_t at = 0, written = 0;
 
@@ -251,7 +251,8 @@ dechunk(char *bytes, size_t len, struct text *body)
 			return 0;
 		if (memcmp(bytes + at + size, "\r\n", 2) != 0)
 			return -1;
-		memmove(bytes + written, bytes + at, size);
+		if (decode)
+			memmove(bytes + written, bytes + at, size);
 		written += size;
 		at += size + 2;
 		if (size == 0) {
@@ -259,6 +260,18 @@ dechunk(char *bytes, size_t len, struct text *body)
 			return (ssize_t)at;
 		}
 	}
+}
+
+/*
+ * Decodes chunks in place, but only once they are whole, so that it may be called again with more; bytes of coded input
+ * taken, 0 need more, <0 malformed.
+ */
+static ssize_t
+dechunk(char *bytes, size_t len, struct text *body)
+{
+	const ssize_t n = walk_chunks(bytes, len, false, body);
+
+	return n <= 0 ? n : walk_chunks(bytes, len, true, body);
 }
 
 static bool
