@@ -190,6 +190,19 @@ choose_cursor(struct session_request *r)
 	r->resumes = r->after.kind != CURSOR_NOW;
 }
 
+/* Accept is a list, which may go over several lines. */
+static bool
+accepts_stream(const struct http_request *http)
+{
+	struct http_request_list list = {0};
+	struct slice element;
+
+	while (http_request_list_next(http, HTTP_ACCEPT, &list, &element))
+		if (http_media_accepts(element, SLICE_LITERAL("text/event-stream")))
+			return true;
+	return false;
+}
+
 static void
 read_request(struct worker *w, struct session_request *r, const struct http_request *http,
     const struct ws_handshake *handshake)
@@ -197,8 +210,7 @@ read_request(struct worker *w, struct session_request *r, const struct http_requ
 	r->http = http;
 	r->handshake = handshake;
 	r->websocket = handshake != NULL && ws_handshake_wanted(handshake);
-	r->sse = !r->websocket &&
-		 http_media_accepts(http->known[HTTP_ACCEPT], SLICE_LITERAL("text/event-stream"));
+	r->sse = accepts_stream(http);
 	r->limit = LIMIT_POLL_EVENTS_DEFAULT;
 	read_query(w, r);
 	if (r->websocket)
@@ -479,6 +491,7 @@ route(struct worker *w, uint32_t slot, const struct http_request *http, bool mor
 	struct slice rest = http->fields;
 	struct http_field field;
 	const size_t found = find_route(w, http->path);
+	const bool events = found != ROUTES && routes[found].methods == METHODS_EVENTS;
 	bool allowed_in;
 
 	serve_ws_protocols(&handshake);
@@ -487,10 +500,10 @@ route(struct worker *w, uint32_t slot, const struct http_request *http, bool mor
 	memset(r, 0, offsetof(struct session_request, channels));
 	r->more = more;
 	read_request(w, r, http, http->method == HTTP_GET ? &handshake : NULL);
+	/* Who publishes, or asks for something else, is to see what failed by its status. */
+	r->sse = r->sse && events && (http->method == HTTP_GET || http->method == HTTP_HEAD);
 	allowed_in = judge_origin(w, s, r);
-	mind_body(s, http,
-	    allowed_in && found != ROUTES && routes[found].methods == METHODS_EVENTS &&
-		http->method == HTTP_POST);
+	mind_body(s, http, allowed_in && events && http->method == HTTP_POST);
 	if (!allowed_in)
 		refuse_origin(w, slot, r);
 	else

@@ -17,7 +17,7 @@
 static const struct slice stream_type = {"text/event-stream; charset=utf-8", 32};
 static const struct slice stream_cache = {"no-cache, no-transform", 22};
 
-/* An object as an event of the stream, with its cursor as id. */
+/* An object as an event of the stream, with the connection's cursor as id. */
 static void
 put_control(struct out *o, const char *op, struct slice object, uint64_t at)
 {
@@ -103,8 +103,12 @@ serve_sse_gap(struct worker *w, uint32_t slot, struct slice channel, uint64_t af
 	char object[2048], bytes[2304];
 	struct out json = out_to(object, sizeof object), o = out_to(bytes, sizeof bytes);
 
+	/*
+	 * Without an id: `at` is the cursor of this channel alone. Events of the others that lie before it may come yet, and a client
+	 * that is cut now must not resume behind them.
+	 */
 	control_gap(&json, channel, after, at);
-	put_control(&o, "gap", slice_of(json.bytes, json.len), at);
+	sse_control(&o, SLICE_LITERAL("gap"), slice_of(json.bytes, json.len), slice_of(NULL, 0));
 	deliver_say(w, slot, slice_of(o.bytes, o.len));
 }
 
