@@ -32,9 +32,9 @@ struct deflate {
 /*
  * What inflates beyond this must not be more than so many times its compressed size. Deflate reaches 1,032; honest text that
  * large stays far below 100. The allowance is for tests and padding: an event of the default size, whatever it is made of,
- * fits into it.
+ * fits into it with every byte escaped (settings_json_len_max).
  */
-#define DEFLATE_FREE_BYTES (512u << 10)
+#define DEFLATE_FREE_BYTES ((512u << 10) + 1024)
 #define DEFLATE_RATIO_MAX 100
 
 enum deflate_result {

@@ -398,15 +398,6 @@ do_message(struct worker *w, uint32_t slot, enum ws_opcode opcode, struct slice 
 
 /* ---- input ---------------------------------------------------------------------------------------- */
 
-/* What a message may hold: the data escaped, of which quotes are the common case, and the rest of the object around it. */
-static uint32_t
-message_len_max(const struct worker *w)
-{
-	const uint32_t data = w->settings.now.max_event_bytes;
-
-	return data < (UINT32_MAX - 1024) / 2 ? data * 2 + 1024 : UINT32_MAX;
-}
-
 static void
 refuse_message(struct worker *w, uint32_t slot, unsigned code, const char *text)
 {
@@ -421,8 +412,8 @@ do_packed(struct worker *w, uint32_t slot, enum ws_opcode opcode, struct slice p
 	const struct extra *x = extra_of(w, worker_slot(w, slot));
 	struct slice message;
 
-	switch (
-	    deflate_unpack(w, x == NULL ? NULL : x->window, packed, message_len_max(w), &message)) {
+	switch (deflate_unpack(w, x == NULL ? NULL : x->window, packed,
+	    settings_json_len_max(&w->settings), &message)) {
 	case DEFLATE_OK:
 		if (opcode == WS_TEXT && !utf8_valid(message))
 			refuse_message(w, slot, WS_CLOSE_NOT_UTF8, "text is not UTF-8");
@@ -556,7 +547,7 @@ serve_ws_input(struct worker *w, uint32_t slot, char *bytes, size_t len)
 		p = *x->ws;
 	} else {
 		p.control_len = 0;
-		ws_input_start(&p.input, WS_SERVER, message_len_max(w));
+		ws_input_start(&p.input, WS_SERVER, settings_json_len_max(&w->settings));
 		if ((s->flags & CONN_DEFLATE) != 0)
 			ws_input_deflate(&p.input);
 	}
