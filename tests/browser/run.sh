@@ -1,5 +1,5 @@
 #!/bin/sh
-# The console page in Chromium. Skips where Node, npm or Chromium is missing.
+# Chromium: the console page, and pages of other origins. Skips where Node, npm or Chromium is missing.
 set -u
 case "${RINGCAST_BIN:-}" in
 "" | /*) ;;
@@ -13,7 +13,7 @@ skip() {
 }
 command -v node >/dev/null 2>&1 || skip "node is not installed"
 command -v npm >/dev/null 2>&1 || skip "npm is not installed"
-[ "$(node -p 'parseInt(process.versions.node, 10) >= 18')" = true ] || skip "node $(node --version) is older than 18"
+[ "$(node -p 'parseInt(process.versions.node, 10) >= 20')" = true ] || skip "node $(node --version) is older than 20"
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || skip "${CHROMIUM:-/usr/bin/chromium} is not installed"
 if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
 	if ! log=$(npm ci --no-audit --no-fund --ignore-scripts 2>&1); then
@@ -23,4 +23,9 @@ if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
 		exit 1
 	fi
 fi
-exec node console.mjs
+failed=0
+for script in console agree; do
+	echo "# $script"
+	node "$script.mjs" || failed=1
+done
+exit "$failed"
