@@ -116,11 +116,16 @@ $(OUT)/tests/stress/%: $(OUT)/tests/stress/%.o $(LEAVES)
 $(OUT)/tests/model/%: $(OUT)/tests/model/%.o $(LEAVES)
 	$(LINK) -o $@ $^ -lpthread
 
-# A fuzz target without libFuzzer replays its corpus: so the corpora are regression tests of every build.
+# A fuzz target without libFuzzer replays its corpus: so the corpora are regression tests of every build. It sees proto/ and
+# shm/; what else one sees is named here.
 FUZZ := $(call binaries,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_DRIVER := $(if $(filter fuzz,$(FLAVOUR)),-fsanitize=fuzzer,$(OUT)/tests/fuzz/replay.o)
-$(FUZZ): $(OUT)/%: $(OUT)/%.o $(OUT)/libproto.a $(filter %.o,$(FUZZ_DRIVER))
-	$(LINK) -o $@ $< $(FUZZ_DRIVER) $(OUT)/libproto.a -ljansson
+FUZZ_LIBS_worker := $(OUT)/tests/fuzz/worker_judge.o $(WORKER_LIBS)
+define fuzz_rule
+$$(OUT)/tests/fuzz/$(1)_fuzz: $$(OUT)/tests/fuzz/$(1)_fuzz.o $$(or $$(FUZZ_LIBS_$(1)),$$(LEAVES)) $$(filter %.o,$$(FUZZ_DRIVER))
+	$$(LINK) -o $$@ $$^ $$(filter -%,$$(FUZZ_DRIVER)) -lcmocka -luring -ljansson -lz
+endef
+$(foreach target,$(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c)),$(eval $(call fuzz_rule,$(target))))
 
 # End to end and benchmarks boot the real programs of this build.
 E2E := $(call binaries,$(wildcard tests/e2e/*.c))

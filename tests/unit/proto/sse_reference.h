@@ -51,9 +51,15 @@ sse_reference_log(struct sse_text *log, struct slice type, struct slice data, st
 	sse_text_add(log, "]", 1);
 }
 
+/* Is told each event, and where in the stream its blank line ends. */
+typedef void sse_reference_told(
+    void *context, struct slice type, struct slice data, struct slice id, size_t end);
+
 struct sse_reference {
 	struct sse_text data, type, id, last_id;
 	int64_t retry_ms;
+	sse_reference_told *told;
+	void *context;
 };
 
 static inline void
@@ -84,8 +90,9 @@ sse_reference_field(struct sse_reference *r, struct slice name, struct slice val
 	}
 }
 
+/* `end`: where the line's end ends in the stream. */
 static inline void
-sse_reference_line(struct sse_reference *r, const char *line, size_t len, struct sse_text *log)
+sse_reference_line(struct sse_reference *r, const char *line, size_t len, size_t end)
 {
 	size_t colon = 0, value;
 
@@ -93,11 +100,11 @@ sse_reference_line(struct sse_reference *r, const char *line, size_t len, struct
 		r->last_id.len = 0;
 		sse_text_add(&r->last_id, r->id.bytes, r->id.len);
 		if (r->data.len != 0)
-			sse_reference_log(log,
+			r->told(r->context,
 			    r->type.len == 0 ? SLICE_LITERAL("message")
 					     : slice_of(r->type.bytes, r->type.len),
 			    slice_of(r->data.bytes, r->data.len - 1),
-			    slice_of(r->last_id.bytes, r->last_id.len));
+			    slice_of(r->last_id.bytes, r->last_id.len), end);
 		r->data.len = 0;
 		r->type.len = 0;
 		return;
@@ -112,11 +119,12 @@ sse_reference_line(struct sse_reference *r, const char *line, size_t len, struct
 	sse_reference_field(r, slice_of(line, colon), slice_of(line + value, len - value));
 }
 
-/* Writes the events of the whole stream into log; returns the last retry or SSE_PARSER_NO_RETRY. */
+/* Tells the events of the whole stream; returns the last retry or SSE_PARSER_NO_RETRY. */
 static inline int64_t
-sse_reference_read(const char *bytes, size_t len, struct sse_text *log)
+sse_reference_walk(const char *bytes, size_t len, sse_reference_told *told, void *context)
 {
-	struct sse_reference r = {.retry_ms = SSE_PARSER_NO_RETRY};
+	struct sse_reference r = {
+	    .retry_ms = SSE_PARSER_NO_RETRY, .told = told, .context = context};
 	size_t begin = 0;
 
 	sse_text_open(&r.data, 2 * len);
@@ -126,11 +134,13 @@ sse_reference_read(const char *bytes, size_t len, struct sse_text *log)
 	if (len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
 		begin = 3;
 	for (size_t i = begin; i < len; i++) {
+		const size_t end = i;
+
 		if (bytes[i] != '\r' && bytes[i] != '\n')
 			continue;
-		sse_reference_line(&r, bytes + begin, i - begin, log);
 		if (bytes[i] == '\r' && i + 1 < len && bytes[i + 1] == '\n')
 			i++;
+		sse_reference_line(&r, bytes + begin, end - begin, i + 1);
 		begin = i + 1;
 	}
 	free(r.data.bytes);
@@ -138,6 +148,20 @@ sse_reference_read(const char *bytes, size_t len, struct sse_text *log)
 	free(r.id.bytes);
 	free(r.last_id.bytes);
 	return r.retry_ms;
+}
+
+static inline void
+sse_reference_told_log(void *log, struct slice type, struct slice data, struct slice id, size_t end)
+{
+	(void)end;
+	sse_reference_log(log, type, data, id);
+}
+
+/* Writes the events of the whole stream into log; returns as sse_reference_walk. */
+static inline int64_t
+sse_reference_read(const char *bytes, size_t len, struct sse_text *log)
+{
+	return sse_reference_walk(bytes, len, sse_reference_told_log, log);
 }
 
 /* Feeds sse_parser one read and writes down what it reports. The buffer must be large enough. */
