@@ -129,3 +129,66 @@ http_media_accepts(struct slice accept, struct slice type)
 	}
 	return false;
 }
+
+/* A weight in thousandths; one that is malformed is 0. */
+static int
+weight_of(struct slice text)
+{
+	int weight = 0, digit = 1000;
+
+	if (text.len == 0 || text.len > 5 || text.bytes[0] < '0' || text.bytes[0] > '1' ||
+	    (text.len > 1 && text.bytes[1] != '.'))
+		return 0;
+	for (size_t i = 0; i < text.len; i++) {
+		if (i == 1)
+			continue;
+		if (text.bytes[i] < '0' || text.bytes[i] > '9')
+			return 0;
+		weight += digit * (text.bytes[i] - '0');
+		digit /= 10;
+	}
+	return weight <= 1000 ? weight : 0;
+}
+
+enum { UNNAMED = -1 };
+
+/* One element of Accept-Encoding: its coding and weight. Of a coding that is named again the lower weight counts. */
+static void
+note_coding(struct slice element, int *gzip, int *identity, int *any)
+{
+	struct slice coding, part, name, value;
+	int weight = 1000;
+	int *noted = NULL;
+
+	if (!parameter_next(&element, &coding))
+		return;
+	while (parameter_next(&element, &part))
+		if (parameter_split(part, &name, &value) &&
+		    http_equal_nocase(name, SLICE_LITERAL("q")))
+			weight = weight_of(value);
+	if (http_equal_nocase(coding, SLICE_LITERAL("gzip")) ||
+	    http_equal_nocase(coding, SLICE_LITERAL("x-gzip")))
+		noted = gzip;
+	else if (http_equal_nocase(coding, SLICE_LITERAL("identity")))
+		noted = identity;
+	else if (slice_equal(coding, SLICE_LITERAL("*")))
+		noted = any;
+	if (noted != NULL && (*noted == UNNAMED || weight < *noted))
+		*noted = weight;
+}
+
+bool
+http_media_accepts_gzip(const struct http_request *request)
+{
+	struct http_request_list list = {0};
+	struct slice element;
+	int gzip = UNNAMED, identity = UNNAMED, any = UNNAMED;
+
+	while (http_request_list_next(request, HTTP_ACCEPT_ENCODING, &list, &element))
+		note_coding(element, &gzip, &identity, &any);
+	if (gzip == UNNAMED)
+		gzip = any;
+	if (identity == UNNAMED)
+		identity = any;
+	return gzip > 0 && gzip >= identity;
+}

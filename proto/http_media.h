@@ -1,11 +1,11 @@
 /*
  * http_media.h: what a Content-Type means to ringcast (the contract's table of bodies), and what
- * an Accept asks for.
+ * Accept and Accept-Encoding ask for.
  */
 #ifndef PROTO_HTTP_MEDIA_H
 #define PROTO_HTTP_MEDIA_H
 
-#include "proto/http.h"
+#include "proto/http_request.h"
 
 enum http_media {
 	HTTP_MEDIA_NONE,        /* no Content-Type, or an empty one */
@@ -28,5 +28,11 @@ enum http_media http_media_of(struct slice content_type);
  * type.
  */
 bool http_media_accepts(struct slice accept, struct slice type);
+
+/*
+ * True if Accept-Encoding takes gzip (or x-gzip), by name or by "*", and does not like identity better (RFC 9110, 12.5.3). A
+ * request without the field takes nothing, and so does a weight that is malformed.
+ */
+bool http_media_accepts_gzip(const struct http_request *request);
 
 #endif

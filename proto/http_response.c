@@ -71,10 +71,19 @@ field_u64(struct out *out, const char *name, uint64_t value)
 	out_text(out, "\r\n");
 }
 
-/*
- * CORS protocol of WHATWG Fetch, 3.2.3. Without an allowed origin only the Vary is left, for
- * caches on the way.
- */
+/* What the answer depends on, for caches on the way (RFC 9110, 12.5.5). */
+static void
+vary_field(struct out *out, const struct http_response *r)
+{
+	if (r->cors.vary && r->vary_encoding)
+		field(out, "Vary", SLICE_LITERAL("Origin, Accept-Encoding"));
+	else if (r->cors.vary)
+		field(out, "Vary", SLICE_LITERAL("Origin"));
+	else if (r->vary_encoding)
+		field(out, "Vary", SLICE_LITERAL("Accept-Encoding"));
+}
+
+/* CORS protocol of WHATWG Fetch, 3.2.3. */
 static void
 cors_fields(struct out *out, const struct http_response_cors *cors)
 {
@@ -84,8 +93,6 @@ cors_fields(struct out *out, const struct http_response_cors *cors)
 			field(out, "Access-Control-Allow-Credentials", SLICE_LITERAL("true"));
 		field(out, "Access-Control-Expose-Headers", slice_text(exposed));
 	}
-	if (cors->vary)
-		field(out, "Vary", SLICE_LITERAL("Origin"));
 }
 
 /*
@@ -118,6 +125,7 @@ http_response_head(struct out *out, const struct http_response *r)
 
 	field_if(out, "Date", r->date);
 	field_if(out, "Content-Type", r->content_type);
+	field_if(out, "Content-Encoding", r->content_encoding);
 	if (r->framing == HTTP_FRAMING_LENGTH)
 		field_u64(out, "Content-Length", r->content_length);
 	else if (r->framing == HTTP_FRAMING_CHUNKED)
@@ -128,6 +136,7 @@ http_response_head(struct out *out, const struct http_response *r)
 	if (r->retry_after_s != 0)
 		field_u64(out, "Retry-After", r->retry_after_s);
 	cors_fields(out, &r->cors);
+	vary_field(out, r);
 	for (size_t i = 0; i < r->extra_count; i++) {
 		out_slice(out, r->extra[i].name);
 		field(out, "", r->extra[i].value);

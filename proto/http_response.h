@@ -28,9 +28,11 @@ struct http_response {
 	uint64_t content_length;   /* with LENGTH */
 	bool close;                /* Connection: close */
 	bool head_only;            /* the request was HEAD: error answers then leave the body out */
-	unsigned retry_after_s;    /* 0: none */
+	bool vary_encoding; /* Vary: Accept-Encoding: what is asked for there may change the body */
+	unsigned retry_after_s; /* 0: none */
 	/* Each left out when empty. */
 	struct slice content_type;
+	struct slice content_encoding;
 	struct slice cache_control;
 	struct slice date; /* IMF-fixdate (RFC 9110, 5.6.7), from the caller's clock */
 	struct slice allow;

@@ -77,6 +77,8 @@ static const struct board_counter_info table[BOARD_COUNTERS] = {
     [BOARD_DEFLATE_PACKED_IN] = {"deflate_packed_bytes_total", "direction=\"in\"",
 	"Bytes of those messages with compression.", COUNTER},
     [BOARD_DEFLATE_PACKED_OUT] = {"deflate_packed_bytes_total", "direction=\"out\"", NULL, COUNTER},
+    [BOARD_GZIP_ANSWERS] = {"gzip_answers_total", NULL,
+	"Answers of polls compressed, each once for all who get it together", COUNTER},
 };
 
 int

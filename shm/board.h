@@ -87,6 +87,7 @@ enum board_counter {
 	BOARD_DEFLATE_PLAIN_OUT,
 	BOARD_DEFLATE_PACKED_IN,
 	BOARD_DEFLATE_PACKED_OUT,
+	BOARD_GZIP_ANSWERS, /* of polls, compressed once for all who are answered together */
 	BOARD_COUNTERS
 };
 

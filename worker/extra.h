@@ -54,6 +54,8 @@ struct request {
 	bool head_only;
 	bool vary;
 	bool credentials;
+	bool vary_encoding; /* poll: it might have been compressed */
+	bool gzip;          /* poll: the client takes it; when a head is written: the body is */
 };
 
 /* A client's publish while it is read. */

@@ -429,6 +429,8 @@ run_for(struct worker *w, const struct slot *s, struct extra *x, uint64_t bound)
 		replay_flushed(w); /* built for polls only: nothing was queued */
 	run = &w->replay.runs[w->replay.used++];
 	wave_clear(w, &run->wave);
+	run->packed.len = 0;
+	run->packed_known = false;
 	build(w, s, x, run, limit, bytes_max_of(w, s, x), bound);
 	run->shared = false;
 	if (can_share(s, x))
@@ -445,6 +447,7 @@ replay_flushed(struct worker *w)
 		wave_clear(w, v);
 		if (v->bytes.cap > RUN_BYTES_KEPT)
 			buffer_free(&v->bytes);
+		buffer_free(&w->replay.runs[i].packed);
 	}
 	w->replay.used = 0;
 }
@@ -550,7 +553,6 @@ serve_poll(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 {
 	struct slot *s = worker_slot(w, slot);
 	struct replay_run *run = run_for(w, s, x, bound);
-	uint64_t next;
 
 	if (w->quit)
 		return;
@@ -562,14 +564,13 @@ serve_poll(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 		deliver_ready(w, slot); /* lost its place at once */
 		return;
 	}
-	next = run->reached;
 	if (run->wave.count == 0 && run->whole && x->request.wait_ms != 0 &&
 	    !serve_poll_has_gap(x)) {
-		replay_commit(w, slot, next);
-		serve_poll_hold(w, slot, next);
+		replay_commit(w, slot, run->reached);
+		serve_poll_hold(w, slot, run->reached);
 		return;
 	}
-	serve_poll_answer(w, slot, &run->wave, next, !run->whole);
+	serve_poll_answer(w, slot, run);
 }
 
 void
@@ -701,6 +702,7 @@ replay_free(struct worker *w)
 {
 	for (uint32_t i = 0; i < REPLAY_WAVES; i++) {
 		buffer_free(&w->replay.runs[i].wave.bytes);
+		buffer_free(&w->replay.runs[i].packed);
 		free(w->replay.runs[i].wave.frames);
 	}
 }

@@ -35,6 +35,9 @@ struct replay_run {
 	uint64_t reached;                /* everything up to here is in it */
 	uint64_t position, id;           /* the last record of the channel */
 	uint64_t next_position, next_id; /* the one after, 0: none yet */
+	/* the answer of polls made of it, compressed, which serve_poll.c keeps for the next one; empty: not worth it */
+	struct buffer packed;
+	bool packed_known;
 };
 
 struct replay {

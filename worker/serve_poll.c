@@ -7,8 +7,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "proto/http_media.h"
 #include "proto/poll.h"
 #include "worker/conn.h"
+#include "worker/deflate.h"
 #include "worker/fanout.h"
 #include "worker/session.h"
 #include "worker/worker.h"
@@ -52,51 +54,85 @@ render_suffix(struct worker *w, const struct extra *x, uint64_t next, bool more)
 	return slice_of(o.bytes, o.len);
 }
 
-/* Head, prefix, events with commas between, suffix: all into the render buffer. False: no memory. */
-static bool
-render_answer(struct worker *w, const struct slot *s, const struct request *r,
-    const struct wave *wave, struct slice suffix)
+/* The body: prefix, events with commas between, suffix. */
+static void
+put_body(struct out *o, const struct wave *wave, struct slice suffix)
 {
-	const uint32_t count = wave == NULL ? 0 : wave->count;
-	const size_t body =
-	    poll_length(count == 0 ? 0 : wave->frames[count - 1].end, count, suffix.len);
+	out_slice(o, POLL_PREFIX);
+	for (uint32_t i = 0; i < wave->count; i++) {
+		const uint32_t start = wave_start(wave, i);
+
+		if (i != 0)
+			out_slice(o, POLL_COMMA);
+		out_bytes(o, wave->bytes.bytes + start, wave->frames[i].end - start);
+	}
+	out_slice(o, suffix);
+}
+
+/*
+ * The body compressed: once for all who are answered from this run, so that thousands who waited for one event cost no more than one.
+ * Only what is said of gaps may differ between them. Empty: it is not worth it. It goes through the render buffer, where there is room.
+ */
+static struct slice
+pack_body(struct worker *w, const struct extra *x, struct replay_run *run, struct slice suffix)
+{
+	const bool common = !serve_poll_has_gap(x);
+	struct out o = buffer_out(&w->render);
+	struct slice plain, packed;
+
+	if (common && run->packed_known)
+		return buffer_slice(&run->packed);
+	put_body(&o, &run->wave, suffix);
+	plain = slice_of(o.bytes, o.len);
+	packed = deflate_gzip(w, &plain, 1);
+	board_add(&w->board, BOARD_GZIP_ANSWERS, packed.len != 0);
+	if (common)
+		run->packed_known =
+		    packed.len == 0 || buffer_add(&run->packed, packed.bytes, packed.len);
+	return packed;
+}
+
+/* Head and body, into the render buffer. False: no memory. */
+static bool
+render_answer(struct worker *w, const struct slot *s, const struct extra *x, struct replay_run *run,
+    struct slice suffix)
+{
+	const struct wave *wave = &run->wave;
+	const size_t len = poll_length(
+	    wave->count == 0 ? 0 : wave->frames[wave->count - 1].end, wave->count, suffix.len);
+	struct request r = x->request;
+	struct slice packed = {NULL, 0};
 	struct out o;
 
-	if (!buffer_reserve(&w->render, body + SESSION_HEAD_BYTES + r->allow_origin_len))
+	if (!buffer_reserve(&w->render, len + SESSION_HEAD_BYTES + r.allow_origin_len))
 		return false;
+	if (r.gzip)
+		packed = pack_body(w, x, run, suffix);
+	r.gzip = packed.len != 0;
 	o = buffer_out(&w->render);
-	session_head(
-	    w, s, r, &o, SLICE_LITERAL("application/json"), SLICE_LITERAL("no-store"), body);
-	if (!r->head_only) {
-		out_slice(&o, POLL_PREFIX);
-		for (uint32_t i = 0; i < count; i++) {
-			const uint32_t start = wave_start(wave, i);
-
-			if (i != 0)
-				out_slice(&o, POLL_COMMA);
-			out_bytes(&o, wave->bytes.bytes + start, wave->frames[i].end - start);
-		}
-		out_slice(&o, suffix);
-	}
+	session_head(w, s, &r, &o, SLICE_LITERAL("application/json"), SLICE_LITERAL("no-store"),
+	    r.gzip ? packed.len : len);
+	if (r.gzip && !r.head_only)
+		out_slice(&o, packed);
+	else if (!r.head_only)
+		put_body(&o, wave, suffix);
 	w->render.len = o.len;
 	return !out_cut(&o);
 }
 
 /* Back to plain HTTP, with the answer as its tail. */
 void
-serve_poll_answer(
-    struct worker *w, uint32_t slot, const struct wave *wave, uint64_t next, bool more)
+serve_poll_answer(struct worker *w, uint32_t slot, struct replay_run *run)
 {
 	struct slot *s = worker_slot(w, slot);
 	struct extra *x = extra_of(w, s);
-	const struct slice suffix = render_suffix(w, x, next, more);
+	const struct slice suffix = render_suffix(w, x, run->reached, !run->whole);
 
-	if (suffix.len == 0 || !render_answer(w, s, &x->request, wave, suffix)) {
+	if (suffix.len == 0 || !render_answer(w, s, x, run, suffix)) {
 		conn_close(w, slot, BOARD_SHED_MEMORY);
 		return;
 	}
-	if (wave != NULL)
-		board_add(&w->board, BOARD_DELIVERIES, wave->count);
+	board_add(&w->board, BOARD_DELIVERIES, run->wave.count);
 	conn_unsubscribe_all(w, slot);
 	conn_set_dialect(w, slot, DIALECT_NONE);
 	session_answered(w, slot, buffer_slice(&w->render));
@@ -135,6 +171,8 @@ serve_poll_start(struct worker *w, uint32_t slot, const struct session_request *
 	struct request *request = &extra_of(w, s)->request;
 
 	request->limit = (uint16_t)r->limit;
+	request->vary_encoding = w->settings.now.compression_poll != 0;
+	request->gzip = request->vary_encoding && http_media_accepts_gzip(r->http);
 	request->wait_ms = r->after.kind == CURSOR_NOW ? 0 : r->wait_s * 1000;
 	timer_clear(w, slot);
 	conn_set_dialect(w, slot, r->wait_s == 0 ? DIALECT_POLL : DIALECT_LONGPOLL);

@@ -8,16 +8,15 @@
 #include <stdint.h>
 
 struct worker;
-struct wave;
+struct replay_run;
 struct extra;
 struct session_request;
 
 /* Takes up a checked GET /events. */
 void serve_poll_start(struct worker *w, uint32_t slot, const struct session_request *r);
 
-/* Answers with the frames of a wave; everything up to `next` was searched. */
-void serve_poll_answer(
-    struct worker *w, uint32_t slot, const struct wave *wave, uint64_t next, bool more);
+/* Answers with what came of a run. */
+void serve_poll_answer(struct worker *w, uint32_t slot, struct replay_run *run);
 
 /* Nothing there: the connection waits for news or its time. */
 void serve_poll_hold(struct worker *w, uint32_t slot, uint64_t cursor);

@@ -49,6 +49,9 @@ session_head(struct worker *w, const struct slot *s, const struct request *r, st
 	response.content_type = type;
 	response.cache_control = cache;
 	response.content_length = length;
+	response.vary_encoding = r->vary_encoding;
+	if (r->gzip)
+		response.content_encoding = SLICE_LITERAL("gzip");
 	if (length == SIZE_MAX) {
 		response.framing = HTTP_FRAMING_UNTIL_CLOSE;
 		response.close = true;

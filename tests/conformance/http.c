@@ -17,7 +17,7 @@
  *     want      the status of the next answer and, from 400 on, the code of its error; `head` when no body follows what the head says
  *     field     of that answer: `Name: value`, or `Name` that is there with any value
  *     no        a field that is not there
- *     body      exactly this, unless it is compressed; has: a part of it
+ *     body      exactly this; has: a part of it. What is compressed is unpacked before
  *     end       open: a further request is answered on this connection
  *               closed: it ends behind the answers; a request that lies right behind the row's bytes is not carried out
  *               ends: the same with nothing behind
@@ -29,6 +29,7 @@
  * good request, which is answered first, and again byte by byte; it holds if all do. Of every answer it is also
  * proved that its framing is sound, that it has a Date, that an error is our JSON, and that Connection says what happens.
  */
+#define ZLIB_CONST /* zlib does not write into its input, and says so then */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -38,6 +39,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "tests/lib/server.h"
 #include "tests/lib/table.h"
@@ -51,7 +53,7 @@
 
 static const char *const tables[] = {"tests/conformance/http_heads.table",
     "tests/conformance/http_framing.table", "tests/conformance/http_requests.table",
-    "tests/conformance/http_connections.table"};
+    "tests/conformance/http_connections.table", "tests/conformance/http_gzip.table"};
 #define TABLES (sizeof tables / sizeof tables[0])
 
 static const char *const keys[] = {"to", "send", "fin", "wait", "publish", "held", "want", "field",
@@ -99,6 +101,7 @@ struct scene {
 	struct server server; /* the one that is up */
 	char scratch[SEND_BYTES_MAX];
 	char answer[IN_BYTES];
+	char plain[IN_BYTES]; /* of a compressed body */
 	unsigned named;
 };
 
@@ -289,11 +292,22 @@ run_free(struct run *r)
 
 /* ---- answers -------------------------------------------------------------------------------------------- */
 
+/* Unpacks a gzip member (RFC 1952) that is the whole body. */
 static bool
-says(const struct run *r, const struct wire_http *answer, const char *part)
+unpack(struct scene *x, struct text *body)
 {
-	(void)r;
-	return wire_find(answer->body, part) != NULL;
+	z_stream z = {.next_in = (const Bytef *)body->bytes,
+	    .avail_in = (uInt)body->len,
+	    .next_out = (Bytef *)x->plain,
+	    .avail_out = sizeof x->plain};
+	int result;
+
+	if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
+		return false;
+	result = inflate(&z, Z_FINISH);
+	*body = (struct text){x->plain, sizeof x->plain - z.avail_out};
+	inflateEnd(&z);
+	return result == Z_STREAM_END && z.avail_in == 0;
 }
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7). */
@@ -384,7 +398,7 @@ check_line(
 			fail(r, "line %u: %s is there: %.*s", line->number, line->value,
 			    (int)value.len, value.bytes);
 	} else if (strcmp(line->key, "has") == 0) {
-		if (!says(r, answer, line->value))
+		if (wire_find(answer->body, line->value) == NULL)
 			fail(r, "line %u: not in the body: %.*s", line->number,
 			    (int)answer->body.len, answer->body.bytes);
 	} else {
@@ -427,6 +441,7 @@ take_answer(struct scene *x, struct run *r, const struct step *step)
 	const bool head = !step->marker && strcmp(step->line->value + 3, " head") == 0;
 	const char *end = memmem(r->in, r->in_len, "\r\n\r\n", 4);
 	struct wire_http answer;
+	struct text coding, taken;
 	char status[32];
 	ssize_t n;
 
@@ -447,6 +462,10 @@ take_answer(struct scene *x, struct run *r, const struct step *step)
 		    (int)r->in_len, r->in);
 		return false;
 	}
+	taken = answer.body;
+	if (!head && wire_http_field(&answer, "Content-Encoding", &coding) &&
+	    !unpack(x, &answer.body))
+		fail(r, "a body of %zu bytes that cannot be unpacked", taken.len);
 	check_answer(x, r, step, &answer, head);
 	r->in_len -= (size_t)n;
 	memmove(r->in, r->in + n, r->in_len);
@@ -746,7 +765,7 @@ static const struct {
 	1u << TO_PUBLIC | 1u << TO_PUBLISH},
     {OPEN_TO_ALL ",\"header_timeout_s\":1,\"body_timeout_s\":1,\"idle_timeout_s\":1",
 	1u << TO_QUICK},
-    {OPEN_TO_ALL, 1u << TO_GZIP},
+    {OPEN_TO_ALL ",\"compression\":{\"poll\":true}", 1u << TO_GZIP},
 };
 
 static void

@@ -104,12 +104,69 @@ http_media_accepts_only_what_is_named(void **state)
 	assert_false(http_media_accepts(slice_of(NULL, 0), SLICE_LITERAL("text/event-stream")));
 }
 
+static void
+http_media_accepts_gzip_by_its_weight(void **state)
+{
+	static const struct {
+		const char *fields;
+		bool accepts;
+	} cases[] = {
+	    {"", false},
+	    {"Accept-Encoding:\r\n", false},
+	    {"Accept-Encoding: gzip\r\n", true},
+	    {"Accept-Encoding: x-GZip\r\n", true},
+	    {"Accept-Encoding: br, gzip, deflate\r\n", true},
+	    {"Accept-Encoding: br\r\nAccept-Encoding: gzip\r\n", true},
+	    {"Accept-Encoding: br, deflate, gzi, xgzip, gzipx\r\n", false},
+	    {"Accept-Encoding: gzip;q=0\r\n", false},
+	    {"Accept-Encoding: gzip;q=0.000\r\n", false},
+	    {"Accept-Encoding: gzip ; Q=0.001\r\n", true},
+	    {"Accept-Encoding: gzip;q=1.000\r\n", true},
+	    {"Accept-Encoding: gzip;q=1.\r\n", true},
+	    {"Accept-Encoding: gzip;q=1.001\r\n", false},
+	    {"Accept-Encoding: gzip;q=0.0001\r\n", false},
+	    {"Accept-Encoding: gzip;q=2\r\n", false},
+	    {"Accept-Encoding: gzip;q=.5\r\n", false},
+	    {"Accept-Encoding: gzip;q=-1\r\n", false},
+	    {"Accept-Encoding: gzip;q=x\r\n", false},
+	    {"Accept-Encoding: gzip;q=\r\n", false},
+	    {"Accept-Encoding: *\r\n", true},
+	    {"Accept-Encoding: *;q=0\r\n", false},
+	    {"Accept-Encoding: *;q=0, gzip\r\n", true},
+	    {"Accept-Encoding: gzip;q=0, *\r\n", false},
+	    {"Accept-Encoding: gzip, x-gzip;q=0\r\n", false},
+	    {"Accept-Encoding: identity\r\n", false},
+	    {"Accept-Encoding: identity, gzip\r\n", true},
+	    {"Accept-Encoding: identity, gzip;q=0.9\r\n", false},
+	    {"Accept-Encoding: identity;q=0.5, gzip;q=0.9\r\n", true},
+	    {"Accept-Encoding: identity;q=0, *\r\n", true},
+	    {"Accept-Encoding: *;q=0.5, gzip;q=0.2\r\n", false},
+	    {"Accept-Encoding: *;q=0.5, gzip;q=0.2, identity;q=0.1\r\n", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct http_request_options options = {.head_bytes_max = 4096};
+		struct http_request request;
+		char head[256];
+		struct out o = out_to(head, sizeof head);
+
+		out_text(&o, "GET / HTTP/1.1\r\nHost: x\r\n");
+		out_text(&o, cases[i].fields);
+		out_text(&o, "\r\n");
+		assert_true(http_request_parse(&request, slice_of(head, o.len), 0, &options) > 0);
+		if (http_media_accepts_gzip(&request) != cases[i].accepts)
+			fail_msg("%s", cases[i].fields);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(http_media_of_follows_the_table_of_bodies),
 	    cmocka_unit_test(http_media_accepts_only_what_is_named),
+	    cmocka_unit_test(http_media_accepts_gzip_by_its_weight),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

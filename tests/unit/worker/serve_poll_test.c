@@ -97,6 +97,44 @@ serve_poll_answers_do_not_lie_in_memory_together(void **state)
 	free(c);
 }
 
+/* All who wait for one event get the same bytes; it is not compressed for each. */
+static void
+serve_poll_compresses_once_for_all_who_are_answered_together(void **state)
+{
+	struct fixture *f = *state;
+	struct client *c = calloc(MANY, sizeof *c);
+	size_t packed_len = 0;
+
+	assert_non_null(c);
+	f->w->settings.now.compression_poll = 1;
+	f->w->settings.now.compression_level = 1;
+	f->w->settings.now.compression_min_bytes = 256;
+	for (unsigned i = 0; i < MANY; i++) {
+		client_open(&c[i], f);
+		client_get(&c[i], "channel=a&after=0&wait=20",
+		    i % 2 == 0 ? "Accept-Encoding: gzip\r\n" : "");
+	}
+	fixture_run(f);
+	assert_int_equal(board_get(&f->w->board, BOARD_CONNECTIONS_LONGPOLL), MANY);
+	fixture_publish(f, "a", 1, 2000);
+	fixture_run(f);
+	assert_int_equal(board_get(&f->w->board, BOARD_CONNECTIONS_LONGPOLL), 0);
+	assert_in_range(board_get(&f->w->board, BOARD_GZIP_ANSWERS), 1, MANY / 50);
+	for (unsigned i = 0; i < MANY; i++) {
+		client_read(&c[i]);
+		assert_int_equal(client_count(&c[i], "Content-Encoding: gzip\r\n"), i % 2 == 0);
+		assert_int_equal(client_count(&c[i], "Vary: Origin, Accept-Encoding\r\n"), 1);
+		if (i == 0)
+			packed_len = c[i].len;
+		if (i % 2 == 0)
+			assert_int_equal(c[i].len, packed_len);
+		else
+			assert_in_range(c[i].len, packed_len * 2, SIZE_MAX);
+		client_close(&c[i]);
+	}
+	free(c);
+}
+
 int
 main(void)
 {
@@ -106,6 +144,7 @@ main(void)
 	    TEST(serve_poll_held_answers_with_the_origin_that_asked),
 	    TEST(serve_poll_held_on_several_channels_gets_all_of_them_in_order),
 	    TEST(serve_poll_answers_do_not_lie_in_memory_together),
+	    TEST(serve_poll_compresses_once_for_all_who_are_answered_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
