@@ -214,17 +214,16 @@ conn_finish(struct worker *w, uint32_t slot)
 		timer_set(w, slot, STUCK_MS);
 		return;
 	}
-	if ((s->flags & CONN_HALF_CLOSED) != 0) {
-		conn_close(w, slot, BOARD_CLOSED_DONE);
-		return;
-	}
-	/* Closing with input unread would reset the connection, and with it what the client has not read yet (RFC 9112, 9.6). */
+	/*
+	 * Closing with input unread would reset the connection, and with it what the client has not read yet (RFC 9112, 9.6); also of a
+	 * client that has ended its side, behind more than we had read.
+	 */
 	shutdown(s->descriptor, SHUT_WR);
 	conn_unsubscribe_all(w, slot);
 	conn_set_state(w, slot, CONN_LINGER);
 	timer_set(w, slot, LINGER_MS);
 	conn_arm(w, slot);
-	if ((s->flags & CONN_INPUT_WAITS) != 0)
+	if ((s->flags & (CONN_INPUT_WAITS | CONN_HALF_CLOSED)) != 0)
 		conn_input(w, slot, POLLIN);
 }
 
