@@ -43,6 +43,8 @@ say(struct worker *w, uint32_t slot, const struct out *json)
 
 	if (conn_is_raw(worker_slot(w, slot)) || out_cut(json))
 		return;
+	if ((worker_slot(w, slot)->flags & CONN_WS_CLOSING) != 0)
+		return; /* our close frame is the last that we send (RFC 6455 section 5.5.1) */
 	ws_frame_render(&o, WS_TEXT, slice_of(json->bytes, json->len));
 	deliver_say(w, slot, slice_of(o.bytes, o.len));
 }
@@ -146,7 +148,9 @@ check_handshake(struct worker *w, uint32_t slot, const struct session_request *r
 	const enum ws_handshake_result result =
 	    ws_handshake_check(r->handshake, r->http->method_name, r->http->minor);
 
-	if (result == WS_HANDSHAKE_OK && r->http->framing == HTTP_FRAMING_NONE)
+	if (result == WS_HANDSHAKE_OK &&
+	    (r->http->framing == HTTP_FRAMING_NONE ||
+		(r->http->framing == HTTP_FRAMING_LENGTH && r->http->content_length == 0)))
 		return true;
 	if (result == WS_HANDSHAKE_OK) { /* its bytes would be taken for frames */
 		session_refuse_upgrade(
@@ -389,14 +393,19 @@ do_message(struct worker *w, uint32_t slot, enum ws_opcode opcode, struct slice 
 {
 	if (conn_is_raw(worker_slot(w, slot)))
 		publish_raw(w, slot, opcode, message);
-	else if (opcode == WS_TEXT)
-		do_op(w, slot, message);
 	else
-		serve_ws_end(w, slot, WS_CLOSE_UNSUPPORTED,
-		    "send JSON as text; bare data is for the subprotocol ringcast.raw");
+		do_op(w, slot, message);
 }
 
 /* ---- input ---------------------------------------------------------------------------------------- */
+
+/* What a message may hold: bare data, or an object with data inside. */
+static uint32_t
+message_len_max(const struct worker *w, const struct slot *s)
+{
+	return conn_is_raw(s) ? w->settings.now.max_event_bytes
+			      : settings_json_len_max(&w->settings);
+}
 
 static void
 refuse_message(struct worker *w, uint32_t slot, unsigned code, const char *text)
@@ -409,11 +418,12 @@ refuse_message(struct worker *w, uint32_t slot, unsigned code, const char *text)
 static void
 do_packed(struct worker *w, uint32_t slot, enum ws_opcode opcode, struct slice packed)
 {
-	const struct extra *x = extra_of(w, worker_slot(w, slot));
+	const struct slot *s = worker_slot(w, slot);
+	const struct extra *x = extra_of(w, s);
 	struct slice message;
 
-	switch (deflate_unpack(w, x == NULL ? NULL : x->window, packed,
-	    settings_json_len_max(&w->settings), &message)) {
+	switch (deflate_unpack(
+	    w, x == NULL ? NULL : x->window, packed, message_len_max(w, s), &message)) {
 	case DEFLATE_OK:
 		if (opcode == WS_TEXT && !utf8_valid(message))
 			refuse_message(w, slot, WS_CLOSE_NOT_UTF8, "text is not UTF-8");
@@ -449,6 +459,11 @@ take_data(struct worker *w, uint32_t slot, const struct ws_input_event *event)
 	struct extra *x;
 	struct buffer whole;
 
+	if (event->opcode == WS_BINARY && !conn_is_raw(s)) { /* its first bytes are enough */
+		serve_ws_end(w, slot, WS_CLOSE_UNSUPPORTED,
+		    "send JSON as text; bare data is for the subprotocol ringcast.raw");
+		return;
+	}
 	if (event->first && event->last) {
 		do_whole(w, slot, event, event->data);
 		return;
@@ -547,7 +562,7 @@ serve_ws_input(struct worker *w, uint32_t slot, char *bytes, size_t len)
 		p = *x->ws;
 	} else {
 		p.control_len = 0;
-		ws_input_start(&p.input, WS_SERVER, settings_json_len_max(&w->settings));
+		ws_input_start(&p.input, WS_SERVER, message_len_max(w, s));
 		if ((s->flags & CONN_DEFLATE) != 0)
 			ws_input_deflate(&p.input);
 	}

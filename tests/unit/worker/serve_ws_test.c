@@ -340,6 +340,137 @@ ws_and_others_are_told_when_their_channel_is_ended(void **state)
 	client_close(&both);
 }
 
+/* An answer of the master's that comes while our close frame still waits for room. */
+static void
+ws_says_nothing_behind_its_close_frame(void **state)
+{
+	static const char closing[] = "\x88\x82\0\0\0\0\x03\xe8";
+	struct fixture *f = *state;
+	struct client c;
+	uint64_t tag;
+	char packet[256];
+	struct out o = out_to(packet, sizeof packet);
+
+	open_ws(&c, f, "channel=a");
+	client_clear(&c);
+	tag = (uint64_t)c.generation << 32 | c.slot;
+	order_encode_published(
+	    &o, &(struct order_published){
+		    .tag = slice_of((const char *)&tag, sizeof tag), .id = FIXTURE_MS << 16});
+	client_send(&c, closing, sizeof closing - 1);
+	assert_int_equal(send(f->master, o.bytes, o.len, 0), o.len);
+	f->fake->allowance = 0;
+	client_run(&c);
+	assert_true(c.ended);
+	assert_int_equal(c.len, 4);
+	assert_memory_equal(c.bytes, "\x88\x02\x03\xe8", 4);
+	client_close(&c);
+}
+
+/* What a client sends in vain is read to its end, or the connection would be reset, and the close frame lost with it. */
+static void
+ws_ends_in_order_though_the_client_has_sent_more_and_ended(void **state)
+{
+	struct fixture *f = *state;
+	char *garbage = calloc(1, 100000), answer[256];
+	struct client c;
+	ssize_t n, len = 0;
+
+	assert_non_null(garbage);
+	open_ws(&c, f, "channel=a");
+	client_clear(&c);
+	client_send(&c, "\xb1", 1);
+	client_send(&c, garbage, 100000);
+	assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+	for (int turn = 0; turn < 8; turn++) {
+		f->fake->allowance =
+		    0; /* the end is noticed while the close frame waits for room */
+		fixture_turn(f);
+	}
+	f->fake->allowance = -1;
+	fixture_run(f);
+	while ((n = recv(c.fd, answer + len, sizeof answer - (size_t)len, MSG_DONTWAIT)) > 0)
+		len += n;
+	assert_int_equal(n, 0);
+	assert_true(len > 4);
+	assert_memory_equal(answer + 2, "\x03\xea", 2);
+	assert_false(client_held(&c));
+	client_close(&c);
+	free(garbage);
+}
+
+/* Whatever was said: fragments, control frames between them, cut anywhere, large ones. */
+static void
+ws_keeps_nothing_of_a_client_between_its_messages(void **state)
+{
+	static const char input[] = "\x81\x8d\0\0\0\0{\"op\":\"ping\"}"
+				    "\x01\x84\0\0\0\0{\"op"
+				    "\x89\x82\0\0\0\0hi"
+				    "\x8a\x80\0\0\0\0"
+				    "\x00\x80\0\0\0\0"
+				    "\x80\x89\0\0\0\0\":\"ping\"}";
+	struct fixture *f = *state;
+	struct client c;
+	char *large;
+
+	open_ws(&c, f, "channel=a");
+	assert_int_equal(client_slot(&c)->extra, 0);
+	for (size_t at = 0; at < sizeof input; at++) {
+		client_send(&c, input, at);
+		client_run(&c);
+		client_send(&c, input + at, sizeof input - 1 - at);
+		client_run(&c);
+		assert_int_equal(client_slot(&c)->extra, 0);
+		assert_int_equal(f->w->extras.used, 0);
+	}
+	large = malloc(60000);
+	assert_non_null(large);
+	memset(large, ' ', 60000);
+	for (unsigned part = 0; part < 8; part++) {
+		client_frame(&c, part == 0 ? 0x01 : part < 7 ? 0x00 : 0x80, large, 60000);
+		client_run(&c);
+		if (part < 7)
+			assert_int_not_equal(client_slot(&c)->extra, 0);
+	}
+	assert_int_equal(client_count(&c, "\"code\":\"bad_json\""), 1);
+	assert_int_equal(f->w->extras.used, 0);
+	free(large);
+	client_close(&c);
+}
+
+/* Bare data has max_event_bytes; an object with data inside more than twice as many. What is too much is said by a head. */
+static void
+ws_messages_are_limited_by_what_they_are(void **state)
+{
+	static const struct {
+		enum dialect dialect;
+		const char *bytes;
+		size_t len;
+		unsigned code;
+	} cases[] = {
+	    {DIALECT_WS_RAW, "\x82\xfe\x03\xe8", 4, 0},
+	    {DIALECT_WS_RAW, "\x82\xfe\x03\xe9", 4, 1009}, {DIALECT_WS, "\x81\xfe\x0b\xd0", 4, 0},
+	    {DIALECT_WS, "\x81\xfe\x0b\xd1", 4, 1009},
+	    {DIALECT_WS, "\x02\x8a\0\0\0\0b", 7, 1003}, /* bytes are none, however many */
+	};
+	struct fixture *f = *state;
+
+	f->settings.max_event_bytes = 1000;
+	fixture_set(f);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct client c;
+
+		client_stream(&c, f, cases[i].dialect, "channel=a");
+		client_run(&c);
+		client_send(&c, cases[i].bytes, cases[i].len);
+		client_run(&c);
+		assert_int_equal(close_code(&c), cases[i].code);
+		assert_int_equal(c.ended, cases[i].code != 0);
+		client_close(&c);
+		fixture_run(f);
+	}
+}
+
 int
 main(void)
 {
@@ -358,6 +489,15 @@ main(void)
 		fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		ws_is_limited_in_channels, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_says_nothing_behind_its_close_frame, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_ends_in_order_though_the_client_has_sent_more_and_ended, fixture_setup,
+		fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_keeps_nothing_of_a_client_between_its_messages, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_messages_are_limited_by_what_they_are, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		ws_is_pinged_and_ends_when_it_does_not_answer, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
