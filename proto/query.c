@@ -163,6 +163,24 @@ query_u32(struct slice text, uint32_t max, uint32_t *number)
 	return true;
 }
 
+bool
+query_u32_most(struct slice text, uint32_t max, uint32_t *number)
+{
+	uint64_t n = 0;
+
+	if (text.len == 0)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.bytes[i] < '0' || text.bytes[i] > '9')
+			return false;
+		n = n * 10 + (uint64_t)(text.bytes[i] - '0');
+		if (n > max)
+			n = max;
+	}
+	*number = (uint32_t)n;
+	return true;
+}
+
 void
 query_redact(struct out *out, struct slice query)
 {

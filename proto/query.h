@@ -56,6 +56,9 @@ bool query_path_take(struct slice *raw, struct slice text);
  */
 bool query_u32(struct slice text, uint32_t max, uint32_t *number);
 
+/* The same, but what is more than max is max, however many digits it has. */
+bool query_u32_most(struct slice text, uint32_t max, uint32_t *number);
+
 /*
  * Appends the query with the values of `token` parameters replaced by "-": the only form that may
  * be logged.

@@ -151,6 +151,7 @@ channel_make(struct worker *w, struct slice name)
 	memcpy(c->name, name.bytes, name.len);
 	c->name_len = (uint8_t)name.len;
 	c->hash = hash;
+	c->known_from = w->read_id;
 	rule = settings_rule(&w->settings, name);
 	c->lag = rule == NULL ? RULE_GAP : (uint8_t)rule->lag;
 	t->by_index[c->index] = c;

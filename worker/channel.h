@@ -33,6 +33,12 @@ struct channel {
 	uint64_t floor;     /* when the pass began, frames up to this id were there */
 	uint64_t pass_news; /* the first id of what this pass is about; 0: no pass */
 	uint64_t next_news; /* the first id that came since it began; 0: none */
+	/* What the ring may have forgotten of it while somebody is here: all events newer than known_from were read. */
+	uint64_t known_from;
+	uint64_t newest_id; /* of them; 0: none */
+	uint64_t
+	    lapse_id; /* the last that the ring could not link to the one before, which was overwritten */
+	uint64_t lapse_before; /* newest_id at that time */
 	uint32_t index;
 	uint32_t member_count;
 	uint32_t first_cap;

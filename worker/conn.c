@@ -509,11 +509,15 @@ place_sub(struct worker *w, struct sub *sub, const struct cursor *after)
 	sub->phase = SUB_CURRENT;
 	switch (after->kind) {
 	case CURSOR_NOW:
-	case CURSOR_ID:
 		sub->cursor = after->id;
+		break;
+	case CURSOR_ID:
+		/* The id 0-0 is older than every ring; the cursor 0 is another thing, and never gaps. */
+		sub->cursor = after->id != 0 ? after->id : UINT64_MAX;
 		break;
 	case CURSOR_ALL:
 		sub->cursor = 0;
+		sub->lost_id = ring_lost_id(&w->ring);
 		break;
 	case CURSOR_LAST:
 		sub->cursor = 0;
@@ -557,7 +561,8 @@ conn_subscribe(struct worker *w, uint32_t slot, struct slice name, const struct 
 		return CONN_NO_MEMORY;
 	}
 	sub->channel = c->index;
-	if (sub->last != 0 && !replay_anchor(w, sub)) {
+	sub->gapless = conn_is_poll(s) && sub->cursor == 0;
+	if (sub->cursor == 0 && !replay_anchor(w, sub)) {
 		conn_unsubscribe(w, slot, name);
 		return CONN_NO_MEMORY;
 	}

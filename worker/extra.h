@@ -33,13 +33,15 @@ struct sub {
 	uint64_t next_position, next_id;
 	/* the last gap, (after, at]: nothing in it was delivered. Still to be told when gap */
 	uint64_t gap_after, gap_at;
+	uint64_t lost_id; /* after=0: what the ring had lost when it was asked for */
 	struct ring_seek *seek;
 	uint32_t channel;
 	uint32_t member;
 	uint32_t last; /* CURSOR_LAST: how many; 0: the cursor counts */
 	uint8_t phase; /* enum sub_phase */
 	bool gap;
-	bool told; /* a gap of this subscription was told (lag "latest" tells one once) */
+	bool gapless; /* of a poll after 0 or -N, which are told of no gap */
+	bool told;    /* a gap of this subscription was told (lag "latest" tells one once) */
 	/* fell behind since it was live or began: a gap is of the ring's making, not of a cursor that was too old */
 	bool lags;
 };

@@ -46,8 +46,13 @@ feed_lapped(struct worker *w)
 	    "the ring was overwritten before it was read: clients are told of the gap read_id=%llu",
 	    (unsigned long long)before);
 	for (uint32_t i = 1; i < w->channels.index_count; i++)
-		if (w->channels.by_index[i] != NULL)
-			fanout_cut(w, w->channels.by_index[i], before, w->read_id);
+		if (w->channels.by_index[i] != NULL) {
+			struct channel *c = w->channels.by_index[i];
+
+			c->known_from = w->read_id;
+			c->newest_id = c->lapse_id = c->lapse_before = 0;
+			fanout_cut(w, c, before, w->read_id);
+		}
 }
 
 /* The channel of a record's i-th link, if it has members here. */
@@ -103,6 +108,17 @@ render(struct worker *w, struct channel *c, const struct record *record, uint32_
 	}
 }
 
+/* Its newest event, and which one it followed where the ring does not know that any more (pairs with seek_lost_nothing). */
+static void
+note_event(struct channel *c, const struct record *record, uint32_t i)
+{
+	if (record->channels[i].back == 0) {
+		c->lapse_id = record->id;
+		c->lapse_before = c->newest_id;
+	}
+	c->newest_id = record->id;
+}
+
 /* Copies the record at the reading position; RING_NEED is dealt with. */
 static enum ring_result
 copy(struct worker *w, struct record *record)
@@ -133,6 +149,7 @@ take(struct worker *w, struct record *record)
 
 		if (c == NULL)
 			continue;
+		note_event(c, record, i);
 		if (result == RING_OK)
 			render(w, c, record, i, before);
 		else

@@ -28,7 +28,7 @@
 	128 /* of one gap, without its channel's name, each byte of which may be escaped by another */
 #define SEEK_BUDGET 2048  /* records a step, shared by its seeks */
 #define SEEK_SHARE 64     /* of which each has at least so many */
-#define ANCHOR_BUDGET 256 /* records at once, when the last N are asked for */
+#define ANCHOR_BUDGET 256 /* records at once, when the last N are asked for, or all */
 
 /* The ring contradicts itself: nothing of it may be sent any more. */
 static void
@@ -42,18 +42,53 @@ ring_is_corrupt(struct worker *w, uint64_t position)
 
 /* ---- places ----------------------------------------------------------------------------------- */
 
+/*
+ * Where the ring has forgotten a channel, a seek can only say that something may be lost. This worker knows better when it has read
+ * all of the channel since the cursor (pairs with note_event in feed.c), and nothing that it has not read is gone.
+ */
+static bool
+seek_lost_nothing(
+    struct worker *w, const struct sub *sub, const struct ring_seek *s, enum ring_result result)
+{
+	const struct channel *c = channel_at(w, sub->channel);
+
+	if (s->future || sub->cursor < c->known_from)
+		return false;
+	if (result == RING_OK && s->id <= w->read_id)
+		return s->id == c->lapse_id && c->lapse_before <= sub->cursor;
+	return c->newest_id <= sub->cursor && ring_lost_id(&w->ring) <= w->read_id;
+}
+
+/*
+ * Whether events of this channel are gone that are to be told of. The cursor 0 never gaps, but once the client has been given a
+ * position it does not lose silently what was kept then, should the search have taken so long; a deletion ends what was kept.
+ */
+static bool
+seek_gapped(
+    struct worker *w, const struct sub *sub, const struct ring_seek *s, enum ring_result result)
+{
+	if (sub->gapless)
+		return false;
+	if (sub->cursor == 0 && sub->last == 0 && sub->seek != NULL)
+		return result != RING_OK ||
+		       (s->resume_at > sub->lost_id && (s->back == 0 || s->back > s->floor));
+	return s->gap && !seek_lost_nothing(w, sub, s, result);
+}
+
 /* Takes over what a seek found. */
 static void
-seek_done(struct sub *sub, const struct ring_seek *s, enum ring_result result)
+seek_done(struct worker *w, struct sub *sub, const struct ring_seek *s, enum ring_result result)
 {
-	if (s->gap && !sub->gap) {
+	const bool gap = seek_gapped(w, sub, s, result);
+
+	if (gap && !sub->gap) {
 		sub->gap = true;
 		sub->gap_after = sub->cursor == UINT64_MAX ? 0 : sub->cursor;
 	}
-	if (s->gap || sub->last != 0) {
+	if (gap || sub->last != 0 || sub->cursor == 0) {
 		sub->cursor = s->resume_at;
 		sub->gap_at = s->resume_at;
-		if (sub->last != 0 || sub->since > s->resume_at)
+		if (sub->last != 0 || sub->since == 0 || sub->since > s->resume_at)
 			sub->since = s->resume_at;
 	}
 	sub->last = 0;
@@ -87,7 +122,7 @@ seek_on(struct worker *w, struct sub *sub, unsigned budget)
 	if (result == RING_CORRUPT)
 		ring_is_corrupt(w, s->here);
 	if (result != RING_MORE) {
-		seek_done(sub, s, result);
+		seek_done(w, sub, s, result);
 		return FOUND;
 	}
 	if (s == &fresh) {
@@ -103,7 +138,8 @@ seek_on(struct worker *w, struct sub *sub, unsigned budget)
 bool
 replay_anchor(struct worker *w, struct sub *sub)
 {
-	const unsigned budget = sub->last < ANCHOR_BUDGET ? sub->last + 1 : ANCHOR_BUDGET;
+	const unsigned budget =
+	    sub->last != 0 && sub->last < ANCHOR_BUDGET ? sub->last + 1 : ANCHOR_BUDGET;
 
 	return seek_on(w, sub, budget) != FOUND_NO_MEMORY;
 }

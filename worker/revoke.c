@@ -38,7 +38,7 @@ end_subscription(struct worker *w, uint32_t slot, struct slice name, const struc
 		    w, slot); /* with what there is, and the gap; it comes again by itself */
 	} else if (conn_is_poll(s)) {
 		extra_of(w, s)->request.wait_ms = 0; /* its answer is on the way: it is not held */
-	} else if (s->offset != 0) {                  /* half a frame cannot be taken back */
+	} else if (s->offset != 0) {                 /* half a frame cannot be taken back */
 		conn_close(w, slot, BOARD_CLOSED_ADMIN);
 	} else if (conn_is_sse(s)) {
 		serve_sse_end(w, slot);

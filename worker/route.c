@@ -65,17 +65,15 @@ set_after(struct session_request *r, struct slice value)
 static void
 set_wait(struct session_request *r, struct slice value)
 {
-	if (!query_u32(value, UINT32_MAX, &r->wait_s))
+	if (!query_u32_most(value, UINT32_MAX, &r->wait_s))
 		fault(r, ERROR_BAD_REQUEST, "wait is a number of seconds");
 }
 
 static void
 set_limit(struct session_request *r, struct slice value)
 {
-	if (!query_u32(value, UINT32_MAX, &r->limit) || r->limit == 0)
+	if (!query_u32_most(value, LIMIT_POLL_EVENTS_MAX, &r->limit) || r->limit == 0)
 		fault(r, ERROR_BAD_REQUEST, "limit is a number of events, from 1 to 1000");
-	else if (r->limit > LIMIT_POLL_EVENTS_MAX)
-		r->limit = LIMIT_POLL_EVENTS_MAX;
 }
 
 static void

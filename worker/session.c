@@ -210,8 +210,9 @@ session_cursor_shown(struct worker *w, uint32_t slot, const struct cursor *after
 	case CURSOR_NOW:
 		return after->id;
 	case CURSOR_ID:
-	case CURSOR_TIME:
 		return after->id <= now ? after->id : 0;
+	case CURSOR_TIME:
+		return after->id <= now ? after->id : now;
 	case CURSOR_LAST:
 		return before_all(w, slot);
 	case CURSOR_ALL:

@@ -12,7 +12,7 @@
  *
  * and of the last answer
  *
- *     status, error (its code), data (of all events), channels, types, next (an event's number), more, gaps (a pattern), count, bytes (at
+ *     status, error (its code), data (of all events), channels, types, next (an event's number; >N: that or behind it), more, gaps (a pattern), count, bytes (at
  *     most), has, lacks, head, nohead, sooner (than so many ms after it was asked for), later, ends (the connection, behind it)
  *
  * In values {c} to {h} are channels of the row's own, {N} the id of event N, {N.} the same without its zeros, {Nms} its time, {Nms+1},
@@ -189,7 +189,7 @@ do_envelope(struct play *p)
 static bool
 publish_many(struct play *p, const char *channel, unsigned count, unsigned bytes)
 {
-	const unsigned most = bytes > 1000 ? 8 : 500;
+	const unsigned most = bytes < 1000 ? 500 : 8;
 	char *body = malloc(most * (size_t)(bytes + 128) + 16);
 	bool first = true, done = body != NULL;
 
@@ -517,16 +517,16 @@ see_error(struct play *p)
 	    p, "code", wire_json_string_at(p->answer.body, "error.code", code, sizeof code));
 }
 
-/* ">N": behind event N; "<N": before it. */
+/* ">N": event N or behind it. */
 static bool
 see_next(struct play *p)
 {
-	const bool beyond = *p->text == '>', before = *p->text == '<';
-	const unsigned n = (unsigned)atoi(p->text + (beyond || before));
+	const bool beyond = *p->text == '>';
+	const unsigned n = (unsigned)atoi(p->text + beyond);
 	const uint64_t id = n == 0 || n > p->id_count ? 0 : p->ids[n - 1];
 	char text[20];
 
-	if (beyond ? p->next > id : before ? p->next < id : p->next == id)
+	if (beyond ? p->next >= id : p->next == id)
 		return true;
 	wire_id_text(p->next, text);
 	return wrong(p, "next is %.20s", text);
@@ -738,14 +738,22 @@ report(struct tap *t, const struct table_row *row, const char *why)
 		tap_note("%s", why);
 }
 
-#define MEMBERS                                                                                            \
-	"\"max_wait_s\": 2, \"max_channels_per_connection\": 40, \"origins\": [\"http://page.example\"], " \
-	"\"channels\": [{\"match\": \"closed*\", \"subscribe\": \"nobody\"}, "                             \
-	"{\"match\": \"token*\", \"subscribe\": \"token\"}, {\"match\": \"*\"}]"
+#define COMMON                                                                 \
+	"\"max_wait_s\": 2, \"max_channels_per_connection\": 40, "             \
+	"\"origins\": [\"http://page.example\"], "                             \
+	"\"channels\": [{\"match\": \"closed*\", \"subscribe\": \"nobody\"}, " \
+	"{\"match\": \"token*\", \"subscribe\": \"token\"}, {\"match\": \"*\"}], "
+#define MEMBERS COMMON "\"max_event_bytes\": \"2MiB\""
+#define SMALL_MEMBERS COMMON "\"max_event_bytes\": 8192"
+
+#define FILES 3
+
+static const char *const files[FILES] = {"tests/conformance/polling.table",
+    "tests/conformance/polling_answer.table", "tests/conformance/polling_hold.table"};
 
 /* Those that share a server, in several processes. */
 static void
-play_shared(struct tap *t, const struct table *table, struct server *s)
+play_shared(struct tap *t, const struct table *table, unsigned first, struct server *s)
 {
 	char(*why)[WHY_BYTES] = mmap(NULL, table->count * WHY_BYTES, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -763,7 +771,7 @@ play_shared(struct tap *t, const struct table *table, struct server *s)
 			continue;
 		for (size_t j = i; j < table->count; j += SIDE_BY_SIDE)
 			if (where(&table->rows[j]) == SHARED)
-				play(&table->rows[j], (unsigned)j, s, why[j]);
+				play(&table->rows[j], first + (unsigned)j, s, why[j]);
 		_exit(0);
 	}
 	for (unsigned i = 0; i < SIDE_BY_SIDE; i++)
@@ -775,51 +783,67 @@ play_shared(struct tap *t, const struct table *table, struct server *s)
 }
 
 static void
-play_file(struct tap *t, const char *path, struct server *s, struct server *small)
+play_small(struct tap *t, const struct table *table, unsigned first, struct server *s)
 {
-	const char *keys[sizeof steps / sizeof steps[0] + 3] = {"on", "send"};
-	struct table table;
+	char why[WHY_BYTES];
 
-	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
-		keys[i + 2] = steps[i].key;
-	if (!table_read(&table, t, path, keys))
-		return;
-	play_shared(t, &table, s);
-	for (size_t i = 0; i < table.count; i++) {
-		const struct server_options options = {.members = MEMBERS};
-		char why[WHY_BYTES];
-		struct server own;
-
-		if (where(&table.rows[i]) == SMALL) {
-			play(&table.rows[i], (unsigned)i, small, why);
-			report(t, &table.rows[i], why);
-		} else if (where(&table.rows[i]) == OWN && server_start(&own, &options)) {
-			play(&table.rows[i], (unsigned)i, &own, why);
-			report(t, &table.rows[i], why);
-			server_stop(t, &own, NULL);
+	for (size_t i = 0; i < table->count; i++)
+		if (where(&table->rows[i]) == SMALL) {
+			play(&table->rows[i], first + (unsigned)i, s, why);
+			report(t, &table->rows[i], why);
 		}
+}
+
+static void
+play_own(struct tap *t, const struct table *table, unsigned first)
+{
+	const struct server_options options = {.members = MEMBERS};
+	char why[WHY_BYTES];
+	struct server s;
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct table_row *row = &table->rows[i];
+
+		if (where(row) != OWN)
+			continue;
+		if (!server_start(&s, &options)) {
+			report(t, row, "the server does not boot");
+			continue;
+		}
+		play(row, first + (unsigned)i, &s, why);
+		report(t, row, why);
+		server_stop(t, &s, NULL);
 	}
-	table_free(&table);
 }
 
 int
 main(void)
 {
-	static const char *const files[] = {"tests/conformance/polling.table",
-	    "tests/conformance/polling_answer.table", "tests/conformance/polling_hold.table"};
+	const char *keys[sizeof steps / sizeof steps[0] + 3] = {"on", "send"};
 	const struct server_options options = {.members = MEMBERS};
 	const struct server_options small_options = {
-	    .workers = 1, .ring_bytes = "65536", .members = MEMBERS ", \"max_event_bytes\": 8192"};
-	struct tap t = tap_start(60);
-	struct server s, small;
+	    .workers = 1, .ring_bytes = "65536", .members = SMALL_MEMBERS};
+	struct table tables[FILES];
+	struct tap t = tap_start(120);
+	struct server s;
 
-	if (!tap_check(&t, server_start(&s, &options), "the server boots"))
-		return tap_finish(&t);
-	if (tap_check(&t, server_start(&small, &small_options), "and one whose ring is small")) {
-		for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-			play_file(&t, files[i], &s, &small);
-		server_stop(&t, &small, NULL);
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+		keys[i + 2] = steps[i].key;
+	for (unsigned i = 0; i < FILES; i++)
+		table_read(&tables[i], &t, files[i], keys);
+	if (tap_check(&t, server_start(&s, &options), "the server boots")) {
+		for (unsigned i = 0; i < FILES; i++)
+			play_shared(&t, &tables[i], 1000 * i, &s);
+		server_stop(&t, &s, NULL);
 	}
-	server_stop(&t, &s, NULL);
+	if (tap_check(&t, server_start(&s, &small_options), "so does one whose ring is small")) {
+		for (unsigned i = 0; i < FILES; i++)
+			play_small(&t, &tables[i], 1000 * i, &s);
+		server_stop(&t, &s, NULL);
+	}
+	for (unsigned i = 0; i < FILES; i++) {
+		play_own(&t, &tables[i], 1000 * i);
+		table_free(&tables[i]);
+	}
 	return tap_finish(&t);
 }

@@ -248,6 +248,38 @@ query_u32_takes_digits_only(void **state)
 }
 
 static void
+query_u32_most_takes_what_is_more_for_the_most(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t max;
+		int64_t want; /* -1: refused */
+	} cases[] = {
+	    {"0", 9, 0},
+	    {"9", 9, 9},
+	    {"10", 9, 9},
+	    {"4294967295", UINT32_MAX, UINT32_MAX},
+	    {"4294967296", UINT32_MAX, UINT32_MAX},
+	    {"99999999999999999999999999999999999999999", 1000, 1000},
+	    {"000000000000000000000000000000000000000007", 1000, 7},
+	    {"", 10, -1},
+	    {"99999999999999999999x", 10, -1},
+	    {"-1", 10, -1},
+	    {"+1", 10, -1},
+	    {"1.5", 10, -1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		uint32_t number = 123;
+		bool good = query_u32_most(slice_text(cases[i].text), cases[i].max, &number);
+
+		assert_int_equal(good, cases[i].want >= 0);
+		assert_int_equal(number, good ? cases[i].want : 123);
+	}
+}
+
+static void
 query_path_take_knows_escapes_of_unreserved_characters(void **state)
 {
 	static const struct {
@@ -318,6 +350,7 @@ main(void)
 	    cmocka_unit_test(query_last_takes_the_last_of_a_repeated_parameter),
 	    cmocka_unit_test(query_find_walks_a_repeated_parameter_in_order),
 	    cmocka_unit_test(query_u32_takes_digits_only),
+	    cmocka_unit_test(query_u32_most_takes_what_is_more_for_the_most),
 	    cmocka_unit_test(query_path_take_knows_escapes_of_unreserved_characters),
 	    cmocka_unit_test(query_redact_hides_every_token),
 	};
