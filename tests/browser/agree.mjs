@@ -8,58 +8,67 @@ import { Tap, equal } from '../clients/tap.mjs';
 import { launch, openPage } from './chromium.mjs';
 import { serve } from './pages.mjs';
 
-const tap = new Tap();
+const tap = new Tap({ script_ms: 280000 });
+const payloads = read(lines());
 const server = await Server.boot({ ring_bytes: '256MiB' });
+const keeping = await Server.boot({ ring_bytes: '256MiB', compression: { takeover_bytes: '16MiB', min_bytes: 0 } });
 const site = await serve();
 const browser = await launch();
-const page = await openPage(browser, `http://127.0.0.1:${site.port}/`);
-const payloads = read(lines());
 
-page.setDefaultTimeout(60000);
-await page.evaluate(async (url) => {
-	const exchange = await import('/exchange.mjs');
-	const kit = {
-		name: 'chromium',
-		fetch: (...args) => fetch(...args),
-		polls: true,
-		webSocket: (...args) => new WebSocket(...args),
-		eventSource: (address) => new EventSource(address),
-	};
-	const loaded = exchange.read(await (await fetch('/payloads')).text());
-	window.count = loaded.length;
-	window.open = async (channel, after) => {
-		window.receivers = exchange.waysOf(kit).map((way) => exchange.receive(kit, way, url, channel, after));
-		await Promise.all(window.receivers.map((receiver) => receiver.ready));
-	};
-	window.collect = async (channel, ids) => {
-		const judgements = [];
-		for (const receiver of window.receivers)
-			judgements.push(await exchange.collect(receiver, channel, loaded, ids));
-		return judgements;
-	};
-	window.publish = (channels) => exchange.publishAll(kit, url, loaded, () => channels.shift());
-}, server.url);
+// A page that is ready to exchange with the server: window.open, collect, publish.
+async function openExchange(url, kit) {
+	const page = await openPage(browser, `http://127.0.0.1:${site.port}/`);
+	page.setDefaultTimeout(100000);
+	await page.evaluate(async ([address, { name, all }]) => {
+		const exchange = await import('/exchange.mjs');
+		const kit = { name, fetch: (...args) => fetch(...args), webSocket: (...args) => (window.socket = new WebSocket(...args)) };
+		if (all)
+			Object.assign(kit, { polls: true, eventSource: (at) => new EventSource(at) });
+		window.payloads = exchange.read(await (await fetch('/payloads')).text());
+		window.open = async ([channel, after]) => {
+			window.receivers = exchange.waysOf(kit).map((way) => exchange.receive(kit, way, address, channel, after));
+			await Promise.all(window.receivers.map((receiver) => receiver.ready));
+		};
+		window.collect = async ([channel, ids]) => {
+			const judgements = [];
+			for (const receiver of window.receivers)
+				judgements.push(await exchange.collect(receiver, channel, window.payloads, ids));
+			return judgements;
+		};
+		window.publish = (channels) => exchange.publishAll(kit, address, window.payloads, () => channels.shift());
+	}, [url, kit]);
+	return page;
+}
 
-await tap.test('page_has_the_payloads', async () => equal(await page.evaluate(() => window.count), COUNT, 'payloads'));
+async function exchangeAll(to, kit) {
+	const page = await openExchange(to.url, kit);
+	const nameChannel = channelNames();
+	const channel = nameChannel();
+	const call = async (name, argument) => page.evaluate(([of, given]) => window[of](given), [name, argument]);
+	const collect = async (ids) => (await call('collect', [channel, ids])).forEach((judgement) => report(tap, judgement));
 
-const nameChannel = channelNames();
-const channel = nameChannel();
-await page.evaluate((...args) => window.open(...args), channel);
-const ids = await publishPayloads(server, channel, payloads);
-const collect = ([of, all]) => window.collect(of, all);
-for (const judgement of await page.evaluate(collect, [channel, ids]))
-	report(tap, judgement);
-await page.evaluate((of) => window.open(of, 0), channel);
-for (const judgement of await page.evaluate(collect, [channel, ids]))
-	report(tap, judgement);
-const channels = Array.from({ length: 20 }, nameChannel);
-for (const judgement of await page.evaluate((names) => window.publish(names), channels))
-	report(tap, judgement);
+	equal(await page.evaluate(() => window.payloads.length), COUNT, 'payloads');
+	await call('open', [channel]);
+	const ids = await publishPayloads(to, channel, payloads);
+	await collect(ids);
+	await call('open', [channel, 0]);
+	await collect(ids);
+	for (const judgement of await call('publish', Array.from({ length: 10 }, nameChannel)))
+		report(tap, judgement);
+	await tap.test(`${kit.name}_negotiates_and_does_not_complain`, async () => {
+		equal(await page.evaluate(() => window.socket.extensions), kit.answer, 'extensions');
+		equal(page.complaints, [], 'complaints');
+	});
+	await page.context().close();
+}
 
-await tap.test('page_does_not_complain', () => equal(page.complaints, [], 'complaints'));
-await tap.test('server_leaves_nothing', async () => {
+await exchangeAll(server, { name: 'chromium', all: true, answer: 'permessage-deflate; server_no_context_takeover; client_no_context_takeover' });
+await exchangeAll(keeping, { name: 'chromium_takeover', answer: 'permessage-deflate; server_no_context_takeover' });
+
+await tap.test('servers_leave_nothing', async () => {
 	await browser.close();
 	site.close();
 	await server.stop();
+	await keeping.stop();
 });
 tap.end();

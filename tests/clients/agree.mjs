@@ -11,25 +11,40 @@ import { channelNames, publishPayloads, report } from './rounds.mjs';
 import { Server } from './server.mjs';
 import { Tap, check, equal } from './tap.mjs';
 
-const tap = new Tap();
+const tap = new Tap({ script_ms: 280000 });
 const payloads = read(lines());
 equal(payloads.length, COUNT, 'payloads');
 
-// npm's ws, with the bytes that its connection takes and gives.
-function ws(name, perMessageDeflate) {
-	const kit = { name: `ws_${name}`, fetch, offers: perMessageDeflate };
+// npm's ws, which offers what `perMessageDeflate` says. Its connections are kept with their address, and what the server answered.
+function ws(name, perMessageDeflate, answer) {
+	const kit = { name, fetch, answer, answered: [], connections: [] };
 	kit.webSocket = (url, protocols) => {
-		const createConnection = (options) => (kit.connection = net.connect(options));
-		return (kit.socket = new WebSocket(url, protocols, { perMessageDeflate, createConnection }));
+		const createConnection = (options) => {
+			const connection = net.connect(options);
+			kit.connections.push({ url, protocol: protocols[0], connection });
+			return connection;
+		};
+		const socket = new WebSocket(url, protocols, { perMessageDeflate, createConnection });
+		socket.on('upgrade', ({ headers }) => kit.answered.push(headers['sec-websocket-extensions'] ?? ''));
+		return socket;
 	};
 	return kit;
 }
+
+// What it read on the stream of kept objects, and what it wrote to publish by op.
+function bytesOf(kit) {
+	const find = (wanted) => kit.connections.find(({ url, protocol }) => protocol === 'ringcast.v1' && wanted(url)).connection;
+	return { read: find((url) => url.includes('after=0')).bytesRead, written: find((url) => url.endsWith('?')).bytesWritten };
+}
+
+const SERVER_FORGETS = 'permessage-deflate; server_no_context_takeover';
+const BOTH_FORGET = `${SERVER_FORGETS}; client_no_context_takeover`;
 
 const undiciKit = {
 	name: 'undici',
 	fetch: undici.fetch,
 	polls: true,
-	webSocket: (url, protocols) => new undici.WebSocket(url, protocols),
+	webSocket: (url, protocols) => (undiciKit.socket = new undici.WebSocket(url, protocols)),
 	eventSource: (url) => new undici.EventSource(url),
 	// It decodes a text message with a TextDecoder, which takes a byte order mark at its beginning for no part of it.
 	sees: (form, payload) => (form === 'raw' && payload.kind === 'text' ? { ...payload, text: payload.text.replace(/^\ufeff/, '') } : payload),
@@ -54,12 +69,51 @@ async function exchangeAll(server, kits) {
 	return channel;
 }
 
+async function negotiated(kits) {
+	for (const kit of kits)
+		await tap.test(`${kit.name}_negotiates`, () => equal([...new Set(kit.answered)], [kit.answer], 'answers'));
+}
+
+/* Without takeover, which is the default: each message is compressed by itself. */
+
 const server = await Server.boot({ ring_bytes: '256MiB' });
-await exchangeAll(server, [
-	ws('plain', false),
-	ws('deflate', { threshold: 0 }),
-	undiciKit,
-	{ name: 'eventsource', fetch, eventSource: (url) => new EventSource(url) },
-]);
+const plain = ws('ws_plain', false, '');
+const deflate = ws('ws_deflate', { threshold: 0 }, BOTH_FORGET);
+const smallWindow = ws('ws_deflate_small_window_of_the_server', { threshold: 0, serverMaxWindowBits: 10 }, `${BOTH_FORGET}; server_max_window_bits=10`);
+const forgetful = [
+	ws('ws_deflate_client_forgets', { threshold: 0, clientNoContextTakeover: true }, BOTH_FORGET),
+	ws('ws_deflate_server_forgets', { threshold: 0, serverNoContextTakeover: true }, BOTH_FORGET),
+	ws('ws_deflate_both_forget', { threshold: 0, clientNoContextTakeover: true, serverNoContextTakeover: true }, BOTH_FORGET),
+];
+await exchangeAll(server, [plain, deflate, smallWindow, ...forgetful, undiciKit,
+	{ name: 'eventsource', fetch, eventSource: (url) => new EventSource(url) }]);
+await negotiated([plain, deflate, smallWindow, ...forgetful]);
+await tap.test('undici_negotiates', () => equal(undiciKit.socket.extensions.split(';')[0], 'permessage-deflate', 'extensions'));
+await tap.test('ws_without_compression_reads_more', () => {
+	const most = bytesOf(plain).read;
+	for (const kit of [deflate, ...forgetful])
+		check(bytesOf(kit).read < 0.7 * most, `${kit.name} read ${bytesOf(kit).read} of ${most}`);
+	// Who insists on a small window gets messages that are not compressed.
+	check(bytesOf(smallWindow).read > 0.98 * most, `${smallWindow.name} read ${bytesOf(smallWindow).read} of ${most}`);
+});
+await tap.test('ws_without_compression_writes_more', () => {
+	const most = bytesOf(plain).written;
+	for (const kit of [deflate, smallWindow, ...forgetful])
+		check(bytesOf(kit).written < 0.7 * most, `${kit.name} wrote ${bytesOf(kit).written} of ${most}`);
+});
 await tap.test('server_leaves_nothing', () => server.stop());
+
+/* With takeover: what a client sends may refer to what it sent before. */
+
+const keeping = await Server.boot({ ring_bytes: '256MiB', compression: { takeover_bytes: '16MiB', min_bytes: 0 } });
+const takeover = ws('ws_takeover', { threshold: 0 }, SERVER_FORGETS);
+const takeoverSmall = ws('ws_takeover_small_window_of_the_client', { threshold: 0, clientMaxWindowBits: 10 }, `${SERVER_FORGETS}; client_max_window_bits=10`);
+const declined = ws('ws_takeover_declined_by_the_client', { threshold: 0, clientNoContextTakeover: true }, BOTH_FORGET);
+await exchangeAll(keeping, [takeover, takeoverSmall, declined]);
+await negotiated([takeover, takeoverSmall, declined]);
+await tap.test('ws_with_takeover_writes_less', () => {
+	const [less, more] = [bytesOf(takeover).written, bytesOf(declined).written];
+	check(less < more, `wrote ${less} with takeover, ${more} without`);
+});
+await tap.test('server_leaves_nothing', () => keeping.stop());
 tap.end();

@@ -213,8 +213,17 @@ class Client:
 
 
 def as_text(payload):
-    text = Payload(json.dumps({"name": payload.name, "kind": "text", "base64": payload.base64}))
-    return text
+    return Payload(json.dumps({"name": payload.name, "kind": "text", "base64": payload.base64}))
+
+
+def answer(client_forgets=False, server_bits=15, client_bits=15):
+    """What the server agrees to; it never refers to earlier messages itself."""
+    return {
+        "server_no_context_takeover": True,
+        "client_no_context_takeover": client_forgets,
+        "server_max_window_bits": server_bits,
+        "client_max_window_bits": client_bits,
+    }
 
 
 async def exchange(client, payloads):
@@ -229,8 +238,18 @@ def main():
     task = json.load(sys.stdin)
     with open(task["payloads"], encoding="utf-8") as lines:
         payloads = [Payload(line) for line in lines]
-    server = Server(**task["servers"]["default"])
-    clients = [Client("plain", server, compression=None)]
+    default, takeover = (Server(**task["servers"][name]) for name in ("default", "takeover"))
+    clients = [
+        Client("plain", default, compression=None),
+        Client("deflate", default, answer(client_forgets=True), compression="deflate"),
+        Client("deflate_both_forget", default, answer(client_forgets=True), compression=None, extensions=[
+            ClientPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)]),
+        Client("deflate_small_window_of_the_server", default, answer(client_forgets=True, server_bits=10), compression=None,
+               extensions=[ClientPerMessageDeflateFactory(server_max_window_bits=10, client_max_window_bits=True)]),
+        Client("takeover", takeover, answer(), compression="deflate"),
+        Client("takeover_small_window_of_the_client", takeover, answer(client_bits=9), compression=None,
+               extensions=[ClientPerMessageDeflateFactory(client_max_window_bits=9)]),
+    ]
     for client in clients:
         asyncio.run(exchange(client, payloads))
 

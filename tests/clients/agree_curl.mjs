@@ -11,7 +11,7 @@ import { channelNames, publishPayloads, report } from './rounds.mjs';
 import { Server } from './server.mjs';
 import { Failure, Tap, equal, until } from './tap.mjs';
 
-const tap = new Tap();
+const tap = new Tap({ script_ms: 280000 });
 const server = await Server.boot({ ring_bytes: '256MiB' });
 const payloads = read(lines());
 const nameChannel = channelNames();

@@ -1,4 +1,4 @@
-// agree_python.mjs: boots a server for agree.py, and tells what it says.
+// agree_python.mjs: boots servers for agree.py, and tells what it says.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -16,15 +16,19 @@ if (python === undefined) {
 	process.exit(0);
 }
 
-const tap = new Tap();
-const server = await Server.boot({ ring_bytes: '256MiB' });
-const payloads = join(server.directory, 'payloads');
+const tap = new Tap({ script_ms: 280000 });
+const servers = {
+	default: await Server.boot({ ring_bytes: '256MiB' }),
+	takeover: await Server.boot({ ring_bytes: '256MiB', compression: { takeover_bytes: '16MiB' } }),
+};
+const payloads = join(servers.default.directory, 'payloads');
 writeFileSync(payloads, lines());
 
 const child = spawn(python, [new URL('agree.py', import.meta.url).pathname], { stdio: ['pipe', 'pipe', 'inherit'] });
 process.on('exit', () => child.kill());
 const ended = new Promise((resolve) => child.on('close', resolve));
-child.stdin.end(JSON.stringify({ payloads, servers: { default: { port: server.port, socket_path: server.socket } } }));
+const places = Object.entries(servers).map(([name, { port, socket }]) => [name, { port, socket_path: socket }]);
+child.stdin.end(JSON.stringify({ payloads, servers: Object.fromEntries(places) }));
 for await (const line of createInterface({ input: child.stdout })) {
 	const said = JSON.parse(line);
 	if (said.of === undefined)
@@ -33,5 +37,5 @@ for await (const line of createInterface({ input: child.stdout })) {
 		report(tap, said);
 }
 await tap.test('python_ends_well', async () => equal(await ended, 0, 'status'));
-await tap.test('server_leaves_nothing', () => server.stop());
+await tap.test('servers_leave_nothing', () => Promise.all(Object.values(servers).map((server) => server.stop())));
 tap.end();
