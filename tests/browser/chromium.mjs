@@ -3,7 +3,7 @@
 import { chromium } from 'playwright-core';
 
 const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-	'--disable-component-update', '--disable-sync'];
+	'--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP *.example 127.0.0.1'];
 
 export const executable = process.env.CHROMIUM || '/usr/bin/chromium';
 

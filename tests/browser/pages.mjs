@@ -7,6 +7,7 @@ import { lines } from '../clients/payloads.mjs';
 const FILES = {
 	'/': ['text/html', () => '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>a page</title>'],
 	'/exchange.mjs': ['text/javascript', () => readFileSync(new URL('../clients/exchange.mjs', import.meta.url))],
+	'/follow.mjs': ['text/javascript', () => readFileSync(new URL('../clients/follow.mjs', import.meta.url))],
 	'/payloads': ['application/x-ndjson', lines],
 };
 

@@ -24,7 +24,7 @@ if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
 	fi
 fi
 failed=0
-for script in console agree; do
+for script in console origins agree; do
 	echo "# $script"
 	node "$script.mjs" || failed=1
 done

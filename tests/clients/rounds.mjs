@@ -27,3 +27,14 @@ export async function publishPayloads(server, channel, payloads) {
 export function report(tap, { name, agreed, of, first }) {
 	tap.result(`${name}: ${agreed} of ${of} payloads agree`, agreed === of && first === null ? null : new Failure(first));
 }
+
+// Publishes one by one, and kills all workers twice meanwhile: the ids.
+export async function publishThroughKills(server, channel) {
+	const ids = [];
+	for (let n = 0; n < 200; n++) {
+		ids.push((await server.publish({ channel, data: n })).id);
+		if (n === 50 || n === 120)
+			await server.killWorkers();
+	}
+	return ids;
+}

@@ -25,7 +25,7 @@ if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
 	fi
 fi
 failed=0
-for script in sse ws poll origin curl agree agree_curl agree_python; do
+for script in sse ws poll origin curl resume agree agree_curl agree_python; do
 	echo "# $script"
 	node "$script.mjs" || failed=1
 done
