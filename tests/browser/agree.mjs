@@ -10,7 +10,7 @@ import { serve } from './pages.mjs';
 
 const tap = new Tap({ script_ms: 280000 });
 const payloads = read(lines());
-const server = await Server.boot({ ring_bytes: '256MiB' });
+const server = await Server.boot({ ring_bytes: '256MiB', compression: { poll: true } });
 const keeping = await Server.boot({ ring_bytes: '256MiB', compression: { takeover_bytes: '16MiB', min_bytes: 0 } });
 const site = await serve();
 const browser = await launch();

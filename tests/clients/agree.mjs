@@ -5,7 +5,7 @@ import net from 'node:net';
 import { EventSource } from 'eventsource';
 import * as undici from 'undici';
 import WebSocket from 'ws';
-import { collect, publishAll, read, receive, waysOf } from './exchange.mjs';
+import { collect, judge, member, publishAll, read, receive, waysOf } from './exchange.mjs';
 import { COUNT, lines } from './payloads.mjs';
 import { channelNames, publishPayloads, report } from './rounds.mjs';
 import { Server } from './server.mjs';
@@ -68,6 +68,36 @@ async function exchangeAll(server, kits) {
 	}
 	return channel;
 }
+
+// The judge must be able to say no: one payload is altered, or does not come, or one too many comes.
+await tap.test('judge_finds_what_is_altered', () => {
+	const few = payloads.filter((payload, i) => i % 9 === 5 && payload.bytes.length < 5000);
+	const event = { id: '1763856000000-00000', channel: 'demo.001' };
+	const came = {
+		object: (payload) => ({ text: `{"id":"${event.id}","channel":"demo.001","type":"message",${member(payload)}}` }),
+		streamed: (payload) => ({ id: event.id, text: came.object(payload).text.replace(/\r\n?/g, '\n') }),
+		sse: (payload) => ({ id: event.id, text: payload.kind === 'binary' ? payload.base64 : payload.text.replace(/\r\n?/g, '\n') }),
+		raw: (payload) => (payload.kind === 'binary' ? { bytes: payload.bytes } : { text: payload.text }),
+	};
+	const altered = (item) => (item.bytes ? { bytes: Uint8Array.from([...item.bytes, 0]) } : { ...item, text: item.text.replace(/(.*)(.)/s, '$1\x01$2') });
+	for (const [form, itemOf] of Object.entries(came)) {
+		const expected = few.map((payload) => ({ payload, ...event }));
+		const items = few.map(itemOf);
+		const said = (list) => {
+			const { agreed, first } = judge('judge', form, list, expected);
+			return [agreed, first?.split(':')[0] ?? null];
+		};
+		equal(said(items), [few.length, null], `${form}: all as it was`);
+		equal(said(items.slice(0, -1)), [few.length - 1, few.at(-1).name], `${form}: one less`);
+		equal(said([...items, items[0]]), [few.length, '1 more came'], `${form}: one more`);
+		for (const i of few.keys()) {
+			const fault = judge('judge', form, items.with(i, altered(items[i])), expected);
+			equal([fault.agreed, fault.first?.startsWith(few[i].name)], [few.length - 1, true], `${form}: ${few[i].name} altered`);
+		}
+		if (form === 'sse' || form === 'streamed')
+			equal(said(items.with(1, { ...items[1], id: '1763856000000-00001' }))[0], few.length - 1, `${form}: another id`);
+	}
+});
 
 async function negotiated(kits) {
 	for (const kit of kits)

@@ -12,7 +12,7 @@ import { Server } from './server.mjs';
 import { Failure, Tap, equal, until } from './tap.mjs';
 
 const tap = new Tap({ script_ms: 280000 });
-const server = await Server.boot({ ring_bytes: '256MiB' });
+const server = await Server.boot({ ring_bytes: '256MiB', compression: { poll: true } });
 const payloads = read(lines());
 const nameChannel = channelNames();
 const reader = { name: 'curl', fetch };
@@ -96,6 +96,10 @@ await exchange('curl_sse_live', 'sse', () => sse.read('sse'));
 await exchange('curl_sse_json_live', 'streamed', () => json.read('streamed'));
 await exchange('curl_poll_replayed', 'object', () => pollToEnd({ channel, after: 0, limit: 50 }));
 await exchange('curl_poll_compressed_replayed', 'object', () => pollToEnd({ channel, after: 0 }, '--compressed'));
+await tap.test('curl_is_answered_compressed_where_it_asks', async () => {
+	const encodings = async (...args) => /^content-encoding: .*$/im.exec(await curl('-D', '-', '-o', '/dev/null', ...args, address(server.url, { channel, after: 0 })))?.[0] ?? '';
+	equal([await encodings(), (await encodings('--compressed')).toLowerCase()], ['', 'content-encoding: gzip'], 'encodings');
+});
 await exchange('curl_longpoll_replayed', 'object', () => pollToEnd({ channel, after: 0, wait: 20 }));
 await exchange('curl_sse_replayed', 'sse', async () => (await stream({ channel, after: 0 })).read('sse'));
 await exchange('curl_sse_json_replayed', 'streamed', async () => (await stream({ channel, after: 0, format: 'json' })).read('streamed'));

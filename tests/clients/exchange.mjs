@@ -109,10 +109,20 @@ const compare = {
 	},
 };
 
+function faultOf(form, item, payload, event) {
+	if (item === undefined)
+		return 'nothing came';
+	try {
+		return compare[form](item, payload, event);
+	} catch (error) {
+		return String(error); // no JSON
+	}
+}
+
 // `expected`: [{payload, id, channel}] in order; `items` what came.
 export function judge(name, form, items, expected) {
 	const faults = expected.map(({ payload, id, channel }, i) => {
-		const fault = items[i] === undefined ? 'nothing came' : compare[form](items[i], payload, { id, channel });
+		const fault = faultOf(form, items[i], payload, { id, channel });
 		return fault && `${payload.name}: ${fault}`;
 	});
 	if (items.length > expected.length)
