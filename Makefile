@@ -75,7 +75,7 @@ $(OUT)/ringcastd: $(OUT)/master/main.o $(OUT)/libmaster.a $(LEAVES)
 $(OUT)/ringcast-worker: $(OUT)/worker/main.o $(WORKER_LIBS)
 	$(LINK) -o $@ $^ -luring -lz
 $(OUT)/ringcast: $(OUT)/master/ctl/main.o $(MASTER_LIBS)
-	$(LINK) -o $@ $^ -ljansson
+	$(LINK) -o $@ $^ -ljansson -lm
 
 # The console page becomes an array of bytes; od is in every base system, xxd is not.
 $(OUT)/worker/console_page.c: worker/console.html
@@ -96,7 +96,7 @@ UNIT_LIBS_worker := $(WORKER_LIBS)
 UNIT_LIBS_master := $(MASTER_LIBS)
 define unit_rule
 $$(OUT)/tests/unit/$(1)/%_test: $$(OUT)/tests/unit/$(1)/%_test.o $$(UNIT_LIBS_$(1))
-	$$(LINK) -o $$@ $$^ -lcmocka -luring -ljansson -lz -lpthread
+	$$(LINK) -o $$@ $$^ -lcmocka -luring -ljansson -lz -lm -lpthread
 endef
 $(foreach part,proto shm worker master,$(eval $(call unit_rule,$(part))))
 # Refuses memory, at every place in turn.

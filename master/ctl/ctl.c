@@ -49,6 +49,29 @@ static const struct command {
     {"check", check_run,
 	"usage: ringcast check CONFIG\n"
 	"Checks a configuration file and names every mistake in it with its JSON path.\n"},
+    {"bench", bench_run,
+	"usage: ringcast bench [SCENARIO]\n"
+	"Opens many clients, publishes, verifies every delivery, and tells what it cost. Exits 1 if anything was lost.\n"
+	"\n"
+	"  idle        connect and hold          channels    many small channels\n"
+	"  broadcast   one channel (default)     burst       events back to back against single ones\n"
+	"  storm       all connect, all leave    slow        some clients do not read\n"
+	"  resume      all come back behind      isolation   a small channel beside a busy large one\n"
+	"\n"
+	"  --transport sse|ws|longpoll|poll      --clients N\n"
+	"  --rate EVENTS_PER_S   --seconds S     --size BYTES (64 and more)\n"
+	"  --channels N          --burst EVENTS  --rounds N    --slow CLIENTS\n"
+	"  --ramp N              connects a second (default: as fast as it goes)\n"
+	"  --process-clients N   clients in a load process (default: what descriptors allow)\n"
+	"  --sources A,B,...     addresses to connect from (default on loopback: 127.0.0.1 to .200)\n"
+	"  --json FILE, --html FILE\n"
+	"                        the report for machines, and as a page (- is standard output)\n"
+	"  --url URL, --socket PATH\n"
+	"                        the server, and its publish socket\n"
+	"  --pid PID,...         the server's processes, whose children count (default: who has the socket)\n"
+	"  --subscribe-url URL, --publish-url URL, --hello TEXT\n"
+	"                        another server: {channel} and {client} are filled in; events are POSTed;\n"
+	"                        TEXT is what a WebSocket client says first\n"},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
@@ -60,6 +83,7 @@ static const char help[] =
     "  sub CHANNEL...       print events as they are published\n"
     "  stat                 what the server does\n"
     "  check CONFIG         look for mistakes in a configuration\n"
+    "  bench [SCENARIO]     what a server bears: very many clients, every delivery verified\n"
     "\n"
     "ringcast COMMAND --help tells more; ringcast --version the version.\n"
     "Exit codes: 0 done, 1 failed, 2 not understood.\n";
@@ -234,7 +258,7 @@ enum ctl_exit
 ctl_run(struct ctl *c, int argc, char **argv)
 {
 	if (argc < 2)
-		return ctl_misuse(c, "", "a command is missing: pub, sub, stat or check");
+		return ctl_misuse(c, "", "a command is missing: pub, sub, stat, check or bench");
 	for (size_t i = 0; i < COMMAND_COUNT; i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
@@ -253,5 +277,5 @@ ctl_run(struct ctl *c, int argc, char **argv)
 		return CTL_OK;
 	}
 	return ctl_misuse(
-	    c, "", "there is no command %s: there are pub, sub, stat and check", argv[1]);
+	    c, "", "there is no command %s: there are pub, sub, stat, check and bench", argv[1]);
 }

@@ -73,5 +73,6 @@ enum ctl_exit pub_run(struct ctl *c, int argc, char **argv);
 enum ctl_exit sub_run(struct ctl *c, int argc, char **argv);
 enum ctl_exit stat_run(struct ctl *c, int argc, char **argv);
 enum ctl_exit check_run(struct ctl *c, int argc, char **argv);
+enum ctl_exit bench_run(struct ctl *c, int argc, char **argv);
 
 #endif
