@@ -233,8 +233,9 @@ bench_html_report(FILE *to, const struct bench_plan *plan, const struct bench_re
 	for (unsigned i = 0; i < result->figure_count; i++) {
 		const struct bench_figure *f = &result->figures[i];
 
-		fprintf(to, "<tr%s><td>%s</td><td>%s</td></tr>", f->bad ? " class=\"bad\"" : "",
-		    f->title, bench_result_text(f->unit, f->value, text));
+		fprintf(to, "<tr%s><td>%s</td><td>%s</td></tr>",
+		    bench_result_is_bad(f) ? " class=\"bad\"" : "", f->title,
+		    bench_result_text(f->unit, f->value, text));
 	}
 	fputs("</table>", to);
 	for (unsigned i = 0; i < result->remark_count; i++) {

@@ -12,6 +12,24 @@
 
 #define TITLE_COLUMNS 58
 
+/* What must be 0 in one line; nobody reads a list of noughts. */
+static void
+put_zeros(FILE *to, const struct bench_result *result)
+{
+	const char *before = "  ";
+
+	for (unsigned i = 0; i < result->figure_count; i++) {
+		const struct bench_figure *f = &result->figures[i];
+		const char *mark = bench_result_is_bad(f) ? "**" : "";
+
+		if (!f->zero)
+			continue;
+		fprintf(to, "%s%s%.0f %s%s", before, mark, f->value, f->title, mark);
+		before = ", ";
+	}
+	fputc('\n', to);
+}
+
 void
 bench_report_text(FILE *to, const struct bench_plan *plan, const struct bench_result *result)
 {
@@ -23,9 +41,11 @@ bench_report_text(FILE *to, const struct bench_plan *plan, const struct bench_re
 	for (unsigned i = 0; i < result->figure_count; i++) {
 		const struct bench_figure *f = &result->figures[i];
 
-		fprintf(to, "  %-*s %14s%s\n", TITLE_COLUMNS, f->title,
-		    bench_result_text(f->unit, f->value, text), f->bad ? "  <- must be 0" : "");
+		if (!f->zero)
+			fprintf(to, "  %-*s %14s\n", TITLE_COLUMNS, f->title,
+			    bench_result_text(f->unit, f->value, text));
 	}
+	put_zeros(to, result);
 	for (unsigned i = 0; i < result->remark_count; i++)
 		fprintf(to, "  note: %s\n", result->remarks[i]);
 }

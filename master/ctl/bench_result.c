@@ -22,11 +22,14 @@ void
 bench_result_zero(struct bench_result *r, const char *key, const char *title, double value)
 {
 	bench_result_figure(r, key, title, BENCH_COUNT, value);
-	if (value == 0)
-		return;
-	r->failed = true;
-	if (r->figure_count != 0)
-		r->figures[r->figure_count - 1].bad = true;
+	r->figures[r->figure_count - 1].zero = true;
+	r->failed = r->failed || value != 0;
+}
+
+bool
+bench_result_is_bad(const struct bench_figure *figure)
+{
+	return figure->zero && figure->value != 0;
 }
 
 void

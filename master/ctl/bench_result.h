@@ -23,7 +23,7 @@ struct bench_figure {
 	const char *title;
 	enum bench_unit unit;
 	double value;
-	bool bad; /* must be 0 and is not */
+	bool zero; /* must be 0 */
 };
 
 struct bench_curve {
@@ -62,6 +62,9 @@ void bench_result_figure(
 
 /* A figure that must be 0. */
 void bench_result_zero(struct bench_result *r, const char *key, const char *title, double value);
+
+/* A figure that must be 0 and is not. */
+bool bench_result_is_bad(const struct bench_figure *figure);
 
 /* A curve, and its p50, p99, p99.9 and max as figures: the keys are made of `key`, which is static. */
 void bench_result_times(struct bench_result *r, const char *const keys[4],

@@ -79,12 +79,11 @@ add_latency(struct bench_stage *s, uint32_t clients)
 }
 
 static void
-add_acknowledgements(struct bench_stage *s, const char *const keys[4])
+add_acknowledgements(struct bench_stage *s, const char *const keys[4], const char *title)
 {
-	static const char *const titles[] = {"publish to acknowledgement, p50", "p99", NULL, "max"};
+	const char *const titles[] = {title, "p99", NULL, "max"};
 
-	bench_result_times(s->result, keys, titles, "acknowledged", "publish to acknowledgement",
-	    &s->publisher.acked);
+	bench_result_times(s->result, keys, titles, keys[0], title, &s->publisher.acked);
 }
 
 /* What must be 0, whatever was played. `missing`: deliveries that never came, though nobody was told. */
@@ -165,7 +164,7 @@ load_measured(struct bench_stage *s, uint32_t clients_each, uint32_t channels)
 		return false;
 	add_span(s, &span);
 	add_latency(s, clients_each);
-	add_acknowledgements(s, keys);
+	add_acknowledgements(s, keys, "publish to acknowledgement, p50");
 	return true;
 }
 
@@ -318,7 +317,7 @@ play_storm(struct bench_stage *s)
 	bench_stage_measure(s);
 	if (!probe(s, STORM_QUIET_S, UINT64_MAX))
 		return false;
-	add_acknowledgements(s, quiet);
+	add_acknowledgements(s, quiet, "publish to acknowledgement before, p50");
 	s->step = "everybody connects";
 	bench_stage_measure(s);
 	span = bench_stage_clock(s);
@@ -332,7 +331,7 @@ play_storm(struct bench_stage *s)
 	bench_result_figure(s->result, "clients_count", "clients", BENCH_COUNT, clients);
 	bench_result_figure(s->result, "connects_per_s", "connects", BENCH_PER_S,
 	    clients / ((double)(bench_crew_sum(&s->crew, GROUP_MAIN).opened_ns - from) / 1e9));
-	add_acknowledgements(s, rush);
+	add_acknowledgements(s, rush, "while they connect, p50");
 	remark_bottleneck(s, &span);
 	if (!bench_stage_rest(s, SETTLE_MS))
 		return false;
@@ -341,7 +340,7 @@ play_storm(struct bench_stage *s)
 	bench_crew_order(&s->crew, GROUP_MAIN, BENCH_ORDER_PART, 0, false);
 	if (!probe(s, STORM_QUIET_S, UINT64_MAX))
 		return false;
-	add_acknowledgements(s, exit_keys);
+	add_acknowledgements(s, exit_keys, "while they leave, p50");
 	return true;
 }
 
@@ -358,7 +357,7 @@ play_slow(struct bench_stage *s)
 	if (!connect_measured(s, BENCH_CREW_ALL, s->plan->clients) || !bench_stage_begin(s))
 		return false;
 	bench_crew_expect(&s->crew, GROUP_OTHER, (uint64_t)(s->plan->rate * s->plan->seconds));
-	if (!load_measured(s, s->plan->clients, 1))
+	if (!load_measured(s, s->plan->clients - s->plan->slow, 1))
 		return false;
 	before = bench_host_memory(&s->host);
 	bench_crew_order(&s->crew, GROUP_OTHER, BENCH_ORDER_STALL, 0, false);
