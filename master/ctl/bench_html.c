@@ -11,7 +11,7 @@
 #define LEFT 64.0
 #define BOTTOM 34.0
 #define TOP 12.0
-#define RIGHT 12.0
+#define RIGHT 30.0
 
 static const char style[] =
     ":root{--ink:#1b2430;--paper:#fff;--faint:#c9d1da;--soft:#5b6773}"

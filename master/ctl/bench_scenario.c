@@ -4,6 +4,7 @@
 #include "master/ctl/bench_scenario.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define SETTLE_MS 500
 #define DRAIN_MS 60000
@@ -17,7 +18,7 @@ enum { GROUP_MAIN, GROUP_OTHER };
 
 /* ---- figures that several scenarios have --------------------------------------------------------- */
 
-/* Says so when it was our side that could not do more. */
+/* Says so when it was our side that could not do more, or somebody else on this machine. */
 static void
 remark_bottleneck(struct bench_stage *s, const struct bench_span *from)
 {
@@ -25,18 +26,24 @@ remark_bottleneck(struct bench_stage *s, const struct bench_span *from)
 	const double wall_ns = (double)(bench_stage_now_ns() - from->from_ns);
 	const double busy = (double)(now.busy_ticks - from->cpu.busy_ticks);
 	const double idle = (double)(now.idle_ticks - from->cpu.idle_ticks);
+	const double cores = (double)sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t busiest;
-	const double load = (double)bench_crew_cpu(&s->crew, &busiest);
-	const double server = (double)(now.server_ns - from->cpu.server_ns);
+	const double load = (double)bench_crew_cpu(&s->crew, &busiest) / wall_ns;
+	const double server = (double)(now.server_ns - from->cpu.server_ns) / wall_ns;
 
 	if ((double)busiest / wall_ns > BUSY_LOAD)
 		bench_result_remark(s->result,
-		    "a load process used %.0f %% of a core: the clients were the bottleneck (fewer --process-clients spreads them over more)",
+		    "a load process used %.0f %% of a core: the clients were the bottleneck (fewer --process-clients spread them over more processes)",
 		    100 * (double)busiest / wall_ns);
-	else if (busy / (busy + idle) > BUSY_MACHINE && load > server)
+	else if (busy / (busy + idle) < BUSY_MACHINE)
+		return;
+	else if (load + server < cores / 2)
 		bench_result_remark(s->result,
-		    "the machine was %.0f %% busy, and more of it with the clients than with the server: they were the bottleneck",
-		    100 * busy / (busy + idle));
+		    "the machine was busy with something else: these figures say little");
+	else if (load > server)
+		bench_result_remark(s->result,
+		    "no core was idle, and the clients used %.1f cores, the server %.1f: the clients were the bottleneck",
+		    load, server);
 }
 
 static void
@@ -79,11 +86,12 @@ add_latency(struct bench_stage *s, uint32_t clients)
 }
 
 static void
-add_acknowledgements(struct bench_stage *s, const char *const keys[4], const char *title)
+add_acknowledgements(struct bench_stage *s, const char *const keys[4], const char *title,
+    const char *curve, const char *curve_title)
 {
 	const char *const titles[] = {title, "p99", NULL, "max"};
 
-	bench_result_times(s->result, keys, titles, keys[0], title, &s->publisher.acked);
+	bench_result_times(s->result, keys, titles, curve, curve_title, &s->publisher.acked);
 }
 
 /* What must be 0, whatever was played. `missing`: deliveries that never came, though nobody was told. */
@@ -164,7 +172,8 @@ load_measured(struct bench_stage *s, uint32_t clients_each, uint32_t channels)
 		return false;
 	add_span(s, &span);
 	add_latency(s, clients_each);
-	add_acknowledgements(s, keys, "publish to acknowledgement, p50");
+	add_acknowledgements(s, keys, "publish to acknowledgement, p50", "acknowledged",
+	    "publish to acknowledgement");
 	return true;
 }
 
@@ -317,7 +326,7 @@ play_storm(struct bench_stage *s)
 	bench_stage_measure(s);
 	if (!probe(s, STORM_QUIET_S, UINT64_MAX))
 		return false;
-	add_acknowledgements(s, quiet, "publish to acknowledgement before, p50");
+	add_acknowledgements(s, quiet, "publish to acknowledgement before, p50", "quiet", "before");
 	s->step = "everybody connects";
 	bench_stage_measure(s);
 	span = bench_stage_clock(s);
@@ -331,7 +340,7 @@ play_storm(struct bench_stage *s)
 	bench_result_figure(s->result, "clients_count", "clients", BENCH_COUNT, clients);
 	bench_result_figure(s->result, "connects_per_s", "connects", BENCH_PER_S,
 	    clients / ((double)(bench_crew_sum(&s->crew, GROUP_MAIN).opened_ns - from) / 1e9));
-	add_acknowledgements(s, rush, "while they connect, p50");
+	add_acknowledgements(s, rush, "while they connect, p50", "storm", "while they connect");
 	remark_bottleneck(s, &span);
 	if (!bench_stage_rest(s, SETTLE_MS))
 		return false;
@@ -340,7 +349,7 @@ play_storm(struct bench_stage *s)
 	bench_crew_order(&s->crew, GROUP_MAIN, BENCH_ORDER_PART, 0, false);
 	if (!probe(s, STORM_QUIET_S, UINT64_MAX))
 		return false;
-	add_acknowledgements(s, exit_keys, "while they leave, p50");
+	add_acknowledgements(s, exit_keys, "while they leave, p50", "leave", "while they leave");
 	return true;
 }
 

@@ -213,7 +213,7 @@ ctl_number(const char *text, uint64_t max, uint64_t *number)
 	for (; *text != '\0'; text++) {
 		uint64_t digit = (uint64_t)(*text - '0');
 
-		if (*text < '0' || *text > '9' || *number > (max - digit) / 10)
+		if (*text < '0' || *text > '9' || digit > max || *number > (max - digit) / 10)
 			return false;
 		*number = *number * 10 + digit;
 	}
