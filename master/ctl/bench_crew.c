@@ -178,6 +178,20 @@ bench_crew_has_all(const struct bench_crew *crew, uint32_t group)
 	return true;
 }
 
+void
+bench_crew_write_off(struct bench_crew *crew, uint32_t group)
+{
+	for (uint32_t i = 0; i < crew->count; i++) {
+		struct bench_process *p = &crew->processes[i];
+		const uint64_t had = p->tally.received + p->tally.declared;
+
+		if (!belongs(p, group) || p->expected <= had)
+			continue;
+		crew->missing += p->expected - had;
+		p->expected = had;
+	}
+}
+
 /* ---- answers ------------------------------------------------------------------------------------ */
 
 uint32_t

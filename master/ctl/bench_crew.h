@@ -34,7 +34,8 @@ struct bench_crew {
 	const struct bench_plan *plan;
 	struct bench_process *processes;
 	uint32_t count;
-	uint32_t ended; /* processes that died, which none should */
+	uint32_t ended;   /* processes that died, which none should */
+	uint64_t missing; /* deliveries that nobody waits for any more */
 	/* gathered by bench_crew_tell, of one group or all */
 	struct bench_histogram latency, connect;
 	struct bench_reach *reach; /* of event number reach_first + i */
@@ -53,6 +54,9 @@ void bench_crew_order(struct bench_crew *crew, uint32_t group, enum bench_order_
 /* Every client of the group is to get so many events more; processes say at once when theirs have. */
 void bench_crew_expect(struct bench_crew *crew, uint32_t group, uint64_t events_per_channel);
 bool bench_crew_has_all(const struct bench_crew *crew, uint32_t group);
+
+/* What is expected and has not come is missing from now on, and no longer expected. */
+void bench_crew_write_off(struct bench_crew *crew, uint32_t group);
 
 /* Fills in what is to be polled; bench_crew_take reads what has come. Returns how many. */
 uint32_t bench_crew_poll(const struct bench_crew *crew, struct pollfd *fds);

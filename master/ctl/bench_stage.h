@@ -63,8 +63,11 @@ bool bench_stage_begin(struct bench_stage *s);
 /* Publishes one event to a channel. */
 bool bench_stage_publish(struct bench_stage *s, uint32_t channel);
 
-/* Waits until every event expected has come, and every answer to the publisher. False also after ms. */
-bool bench_stage_await(struct bench_stage *s, uint32_t group, unsigned ms);
+/*
+ * Waits until every event expected has come, and every answer to the publisher; no longer than 5 s after the last of either. What has not come by then
+ * is missing (bench_crew_write_off). False: it is over.
+ */
+bool bench_stage_await(struct bench_stage *s, uint32_t group);
 
 /* One event to group 0's only channel, and its way to all. */
 bool bench_stage_one(struct bench_stage *s, uint32_t events);
