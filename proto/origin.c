@@ -64,6 +64,10 @@ split(struct slice origin, struct parts *parts)
 	    !http_host_split(slice_of(mark + 3, origin.len - len - 3), &parts->host, &parts->port))
 		return false;
 
+	/* Host may end in an empty port; an origin is never written so (RFC 6454, 6.2). */
+	if (origin.bytes[origin.len - 1] == ':')
+		return false;
+
 	enum http_scheme scheme = scheme_of(parts->scheme);
 	if (scheme != HTTP_SCHEME_UNKNOWN && parts->host.len == 0)
 		return false;
@@ -179,7 +183,7 @@ origin_check(const struct origin_rules *rules, const struct origin_request *requ
 	if (request->origin.bytes == NULL)
 		return ORIGIN_ABSENT;
 	if (is_listed(rules, request->origin))
-		return ORIGIN_LISTED;
+		return is_null(request->origin) ? ORIGIN_NULL : ORIGIN_LISTED;
 	if (!split(request->origin, &page)) /* "null", and what is none */
 		return ORIGIN_FORBIDDEN;
 	if (http_equal_nocase(request->sec_fetch_site, SLICE_LITERAL("same-origin")) ||
@@ -195,6 +199,7 @@ origin_allow(enum origin_verdict verdict, struct slice origin)
 {
 	switch (verdict) {
 	case ORIGIN_LISTED:
+	case ORIGIN_NULL:
 	case ORIGIN_SAME:
 	case ORIGIN_LOOPBACK:
 		return origin;

@@ -26,11 +26,12 @@ struct origin_request {
 };
 
 enum origin_verdict {
-	ORIGIN_ABSENT,    /* no Origin: not a page, or a same-origin GET. Allowed */
-	ORIGIN_LISTED,    /* exactly listed: allowed, with credentials */
-	ORIGIN_SAME,      /* the page came from here */
-	ORIGIN_LOOPBACK,  /* page and server both on loopback names */
-	ORIGIN_ANY,       /* "*" is configured */
+	ORIGIN_ABSENT,   /* no Origin: not a page, or a same-origin GET. Allowed */
+	ORIGIN_LISTED,   /* exactly listed: allowed, with credentials */
+	ORIGIN_NULL,     /* "null", listed: without credentials, as any page can be it in a frame */
+	ORIGIN_SAME,     /* the page came from here */
+	ORIGIN_LOOPBACK, /* page and server both on loopback names */
+	ORIGIN_ANY,      /* "*" is configured */
 	ORIGIN_FORBIDDEN, /* 403 origin_forbidden */
 };
 

@@ -9,6 +9,7 @@
 
 #include "proto/address.h"
 #include "proto/http_forwarded.h"
+#include "proto/http_head.h"
 #include "proto/http_media.h"
 #include "proto/query.h"
 #include "worker/conn.h"
@@ -254,25 +255,46 @@ scheme_of(struct worker *w, const struct slot *s, const struct http_request *htt
 	return http->scheme;
 }
 
-/* Judges the origin, and notes what the answer must say of it. */
+/* Judges the origin, and notes what the answer must say of it. With ["*"], too, what is said depends on the Origin. */
 static bool
-judge_origin(struct worker *w, const struct slot *s, struct session_request *r)
+judge_origin(struct worker *w, const struct origin_request *page, struct request *answer)
 {
-	const struct http_request *http = r->http;
 	const struct order_settings *settings = &w->settings.now;
 	const struct origin_rules rules = {
 	    settings->origins, settings->origin_count, settings->any_origin != 0};
-	const struct origin_request request = {http->known[HTTP_ORIGIN], http->host,
-	    http->known[HTTP_SEC_FETCH_SITE], scheme_of(w, s, http)};
-	const enum origin_verdict verdict = origin_check(&rules, &request);
-	const struct slice allow = origin_allow(verdict, request.origin);
+	const enum origin_verdict verdict = origin_check(&rules, page);
+	const struct slice allow = origin_allow(verdict, page->origin);
 
-	r->answer.vary = !rules.any;
-	r->answer.head_only = http->method == HTTP_HEAD;
-	r->answer.credentials = origin_has_credentials(verdict);
-	r->answer.allow_origin = allow.bytes;
-	r->answer.allow_origin_len = (uint32_t)allow.len;
+	answer->vary = true;
+	answer->credentials = origin_has_credentials(verdict);
+	answer->allow_origin = allow.bytes;
+	answer->allow_origin_len = (uint32_t)allow.len;
 	return origin_is_allowed(verdict);
+}
+
+void
+route_judge_bytes(struct worker *w, struct slice bytes, struct request *answer)
+{
+	const char *line_end = bytes.len == 0 ? NULL : memchr(bytes.bytes, '\n', bytes.len);
+	struct origin_request page = {.scheme = HTTP_SCHEME_UNKNOWN};
+	struct http_head head = {line_end, bytes.bytes + bytes.len};
+	struct http_field field;
+
+	if (line_end == NULL)
+		return;
+	head.at++;
+	while (http_head_field(&head, &field) == HTTP_HEAD_OK) {
+		if (http_equal_nocase(field.name, SLICE_LITERAL("Origin"))) {
+			if (page.origin.bytes != NULL)
+				return; /* of two, nobody knows which it is */
+			page.origin = field.value;
+		} else if (http_equal_nocase(field.name, SLICE_LITERAL("Host"))) {
+			page.host = field.value;
+		} else if (http_equal_nocase(field.name, SLICE_LITERAL("Sec-Fetch-Site"))) {
+			page.sec_fetch_site = field.value;
+		}
+	}
+	judge_origin(w, &page, answer);
 }
 
 static void
@@ -490,6 +512,8 @@ route(struct worker *w, uint32_t slot, const struct http_request *http, bool mor
 	struct http_field field;
 	const size_t found = find_route(w, http->path);
 	const bool events = found != ROUTES && routes[found].methods == METHODS_EVENTS;
+	const struct origin_request page = {http->known[HTTP_ORIGIN], http->host,
+	    http->known[HTTP_SEC_FETCH_SITE], scheme_of(w, s, http)};
 	bool allowed_in;
 
 	serve_ws_protocols(&handshake);
@@ -500,7 +524,8 @@ route(struct worker *w, uint32_t slot, const struct http_request *http, bool mor
 	read_request(w, r, http, http->method == HTTP_GET ? &handshake : NULL);
 	/* Who publishes, or asks for something else, is to see what failed by its status. */
 	r->sse = r->sse && events && (http->method == HTTP_GET || http->method == HTTP_HEAD);
-	allowed_in = judge_origin(w, s, r);
+	r->answer.head_only = http->method == HTTP_HEAD;
+	allowed_in = judge_origin(w, &page, &r->answer);
 	mind_body(s, http, allowed_in && events && http->method == HTTP_POST);
 	if (!allowed_in)
 		refuse_origin(w, slot, r);

@@ -224,11 +224,12 @@ session_cursor_shown(struct worker *w, uint32_t slot, const struct cursor *after
 
 /* What cannot be understood: answered, and the connection ends, because nobody knows where the next request would begin. */
 static void
-refuse_bytes(
-    struct worker *w, uint32_t slot, bool head_only, enum error_code code, const char *message)
+refuse_bytes(struct worker *w, uint32_t slot, struct slice bytes, bool head_only,
+    enum error_code code, const char *message)
 {
-	const struct request request = {.head_only = head_only};
+	struct request request = {.head_only = head_only};
 
+	route_judge_bytes(w, bytes, &request);
 	worker_slot(w, slot)->flags &= (uint16_t)~CONN_KEEP_ALIVE;
 	answer_error(w, slot, &request, code, message, NULL, NULL);
 }
@@ -384,8 +385,8 @@ take_head(struct worker *w, uint32_t slot, char *bytes, size_t len, size_t seen)
 		return 0;
 	}
 	if (n < 0) {
-		refuse_bytes(w, slot, request.method == HTTP_HEAD, http_request_error_code(n),
-		    http_request_error_text(n));
+		refuse_bytes(w, slot, slice_of(bytes, len), request.method == HTTP_HEAD,
+		    http_request_error_code(n), http_request_error_text(n));
 		return 0;
 	}
 	board_add(&w->board, BOARD_REQUESTS, 1);

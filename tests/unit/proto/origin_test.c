@@ -91,6 +91,7 @@ origin_check_compares_origin_and_host(void **state)
 	    {"http://[2001:db8::1]:81", "[2001:DB8:0::1]:81", NULL, UNKNOWN, ORIGIN_SAME},
 	    {"http://192.0.2.1", "192.0.2.1", NULL, UNKNOWN, ORIGIN_SAME},
 
+	    {"http://a.example:", "a.example", NULL, UNKNOWN, ORIGIN_FORBIDDEN},
 	    {"http://a.example", "a.example:443", NULL, UNKNOWN, ORIGIN_FORBIDDEN},
 	    {"https://a.example", "a.example:80", NULL, UNKNOWN, ORIGIN_FORBIDDEN},
 	    {"http://a.example", "a.example", NULL, HTTPS, ORIGIN_FORBIDDEN},
@@ -219,7 +220,7 @@ origin_check_finds_listed_origins_exactly(void **state)
 static void
 origin_check_takes_null_only_if_listed(void **state)
 {
-	static const struct row allowed[] = {{"null", "h", NULL, UNKNOWN, ORIGIN_LISTED}};
+	static const struct row allowed[] = {{"null", "h", NULL, UNKNOWN, ORIGIN_NULL}};
 	static const struct row others[] = {
 	    {"Null", "h", NULL, UNKNOWN, ORIGIN_FORBIDDEN},
 	    {"null ", "h", NULL, UNKNOWN, ORIGIN_FORBIDDEN},
@@ -258,6 +259,7 @@ origin_allow_echoes_only_what_was_found_and_never_with_credentials_unless_listed
 	} cases[] = {
 	    {ORIGIN_ABSENT, "", true, false},
 	    {ORIGIN_LISTED, "http://a", true, true},
+	    {ORIGIN_NULL, "null", true, false},
 	    {ORIGIN_SAME, "http://a", true, false},
 	    {ORIGIN_LOOPBACK, "http://a", true, false},
 	    {ORIGIN_ANY, "*", true, false},
@@ -266,8 +268,11 @@ origin_allow_echoes_only_what_was_found_and_never_with_credentials_unless_listed
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		assert_true(slice_equal(origin_allow(cases[i].verdict, SLICE_LITERAL("http://a")),
-		    slice_text(cases[i].allow)));
+		const bool null = cases[i].verdict == ORIGIN_NULL;
+		const struct slice origin = slice_text(null ? "null" : "http://a");
+
+		assert_true(slice_equal(
+		    origin_allow(cases[i].verdict, origin), slice_text(cases[i].allow)));
 		assert_int_equal(origin_is_allowed(cases[i].verdict), cases[i].allowed);
 		assert_int_equal(origin_has_credentials(cases[i].verdict), cases[i].credentials);
 	}
@@ -292,6 +297,7 @@ origin_is_valid_helps_the_configuration(void **state)
 	    {"https://app.example/path", false},
 	    {"https://*.app.example", true}, /* a name, but none that a browser sends */
 	    {"https://", false},
+	    {"https://app.example:", false},
 	    {"https://app.example:99999", false},
 	};
 
