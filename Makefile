@@ -101,6 +101,9 @@ endef
 $(foreach part,proto shm worker master,$(eval $(call unit_rule,$(part))))
 # Refuses memory, at every place in turn.
 $(OUT)/tests/unit/worker/memory_test: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+# The same for what epoll's backend asks for.
+$(OUT)/tests/unit/worker/epoll_test: LDFLAGS += \
+	-Wl,--wrap=epoll_ctl,--wrap=epoll_pwait,--wrap=realloc,--wrap=mremap,--wrap=mmap
 
 # ring_adopt stops the writer at each of its stores, so it has a copy of shm that calls it there.
 STRESS := $(call binaries,$(wildcard tests/stress/*.c))

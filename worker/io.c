@@ -46,7 +46,7 @@ io_open(struct io *io, const struct io_options *options, char *error, size_t err
 		chosen.entries = LIMIT_IO_ENTRIES;
 	if (chosen.cq_entries == 0)
 		chosen.cq_entries = LIMIT_IO_COMPLETIONS;
-	*io = (struct io){.backend = &uring_backend};
+	*io = (struct io){.backend = options->backend == NULL ? &uring_backend : options->backend};
 	int result = io->backend->open(&io->state, &chosen, error, error_size);
 	if (result < 0)
 		*io = (struct io){0};
@@ -176,7 +176,8 @@ io_recv_fds(struct io *io, int socket, void *bytes, size_t size, int *fds, size_
 	ssize_t got;
 
 	*received = (struct io_received){0};
-	if (io->backend->pending(io->state) > 0) {
+	/* Before io_open nothing can be queued: a worker's first orders say what to open. */
+	if (io->backend != NULL && io->backend->pending(io->state) > 0) {
 		int submitted = io_submit(io);
 		if (submitted < 0)
 			return submitted;

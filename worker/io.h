@@ -2,7 +2,8 @@
  * io.h: everything the worker does with the kernel on its hot path, behind one seam.
  *
  * The seam is readiness-based and non-blocking, so that io_uring (worker/uring.c) and, where a
- * sandbox forbids io_uring, epoll can stand behind it. Two kinds of calls:
+ * sandbox forbids io_uring, epoll (worker/epoll.c) can stand behind it; which one is decided once,
+ * at io_open. Two kinds of calls:
  *
  *   queued      io_poll, io_watch, io_send, io_sendv: executed by the next io_submit or io_wait,
  *               answered (or, when all went well with a send, not) by io_reap
@@ -99,21 +100,22 @@ enum io_outcome {
 
 enum io_outcome io_outcome(int32_t result);
 
+struct io_backend;
+
 struct io_options {
+	const struct io_backend *backend; /* uring_backend, epoll_backend; NULL: uring_backend */
 	unsigned entries;    /* operations queued before an implicit submit; 0: LIMIT_IO_ENTRIES */
 	unsigned cq_entries; /* completions held without overflow; 0: LIMIT_IO_COMPLETIONS */
 };
 
 /* Counted since io_open; for the board. */
 struct io_counters {
-	uint64_t enters;    /* io_uring_enter calls */
+	uint64_t enters;    /* system calls made for what was queued, and to wait */
 	uint64_t queued;    /* operations queued */
 	uint64_t completed; /* events reaped */
 	uint64_t overflows; /* times that io_overflowed became true */
 	uint64_t retries;   /* enters that failed or took only a part, and were repeated */
 };
-
-struct io_backend;
 
 struct io {
 	const struct io_backend *backend;
@@ -121,26 +123,31 @@ struct io {
 };
 
 /*
- * Opens the ring. 0, or a negative errno with a sentence in `error` that says what is missing and
+ * Opens a backend. 0, or a negative errno with a sentence in `error` that says what is missing and
  * what to do about it. To be called before sandbox_enter, by the thread that will use it.
  */
 int io_open(struct io *io, const struct io_options *options, char *error, size_t error_size);
 
 /*
- * Closes the ring; what is parked in it ends without a completion. Closing twice, or a zeroed `io`,
+ * Closes the backend; what is parked in it ends without a completion. Closing twice, or a zeroed `io`,
  * is fine.
  */
 void io_close(struct io *io);
 
-/* The backend's name for the log: "io_uring". */
+/* The backend's name for the log: "io_uring" or "epoll". */
 const char *io_name(const struct io *io);
 
 /*
  * A one-shot poll, parked in the kernel until one of `events` (POLLIN, POLLOUT, POLLRDHUP, ...;
  * POLLERR and POLLHUP always count) is true; one event, with IO_ENDED. Arming tests readiness:
  * input that is already there completes at once, so re-arming after a bounded read loses nothing,
- * and not re-arming is back-pressure. It cannot be cancelled: io_shutdown_close makes it fire.
+ * and not re-arming is back-pressure. It cannot be cancelled: io_shutdown_close ends it.
+ *
+ * Several may be parked on one descriptor, one of each kind (the token's, below IO_POLL_KINDS; the
+ * generation and the index are then the same), and each fires for itself. A kind asks for the same
+ * events whoever polls. Indices are small: a backend may keep a table by them.
  */
+#define IO_POLL_KINDS 6
 void io_poll(struct io *io, int fd, uint32_t events, uint64_t token);
 
 /*
@@ -232,7 +239,9 @@ ssize_t io_send_now(int fd, const void *bytes, size_t len);
 
 /*
  * The only way in which the worker ends a connection: shutdown(2) fires its parked polls (which
- * would otherwise keep the socket open and its FIN unsent), then close(2). 0 or a negative errno of
+ * would otherwise keep the socket open and its FIN unsent), then close(2). The last event of a poll
+ * that was parked comes afterwards with io_uring, and may never come with epoll: nobody may wait
+ * for it, and whoever gets it tells by the generation that it is stale. 0 or a negative errno of
  * close; a socket that is not connected any more is no error.
  */
 int io_shutdown_close(int fd);

@@ -42,9 +42,8 @@ struct fixture {
 };
 
 static inline int
-open_with(void **state, unsigned entries, unsigned cq_entries)
+open_with(void **state, struct io_options options)
 {
-	struct io_options options = {.entries = entries, .cq_entries = cq_entries};
 	struct fixture *f = calloc(1, sizeof *f);
 	char error[256] = "";
 
@@ -59,13 +58,13 @@ open_with(void **state, unsigned entries, unsigned cq_entries)
 static inline int
 setup(void **state)
 {
-	return open_with(state, 0, 0);
+	return open_with(state, (struct io_options){0});
 }
 
 static inline int
 setup_tiny(void **state)
 {
-	return open_with(state, 8, 16);
+	return open_with(state, (struct io_options){.entries = 8, .cq_entries = 16});
 }
 
 static inline int
