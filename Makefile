@@ -180,13 +180,13 @@ run: deps-run
 	@systemd/demo '$(OUT)' '$(PORT)'
 
 # tests/run builds, runs, counts. PARTS= chooses some of: build lint unit stress model mutants replay conformance
-# seccomp install e2e clients browser fuzz. E2E_SCALE=0.1 shortens the end-to-end tests.
+# seccomp install e2e epoll clients browser fuzz. E2E_SCALE=0.1 shortens the end-to-end tests.
 RUN_TESTS = MAKE='$(MAKE) --no-print-directory $(JOBS)' FLAVOUR='$(FLAVOUR)' CC='$(CC)' tests/run '$(OUT)'
 test: deps
 	+@$(RUN_TESTS) $(PARTS)
 
-.PHONY: lint unit stress model mutants replay conformance seccomp e2e clients browser
-lint unit stress model mutants replay conformance seccomp e2e clients browser:
+.PHONY: lint unit stress model mutants replay conformance seccomp e2e epoll clients browser
+lint unit stress model mutants replay conformance seccomp e2e epoll clients browser:
 	+@$(RUN_TESTS) build $@
 
 # ---- more than `make test` -----------------------------------------------------------------------
@@ -239,7 +239,7 @@ help:
 	@echo 'make test       install what is missing, build, run every test; ends with "N passed, N failed"'
 	@echo 'make            build ringcastd, ringcast-worker and ringcast into $(OUT)'
 	@echo 'make deps       install the packages that building and testing need (deps-run: building only)'
-	@echo 'make lint unit stress model mutants replay conformance seccomp e2e clients browser'
+	@echo 'make lint unit stress model mutants replay conformance seccomp e2e epoll clients browser'
 	@echo '                one part of the tests; make test PARTS="build unit e2e" for several'
 	@echo 'make fuzz       every fuzz target for FUZZ_SECONDS (10), with clang'
 	@echo 'make cover      lines that the tests run, by folder'

@@ -290,14 +290,12 @@ config_read_path_prefix(struct config_reader *r, const json_t *value)
 static void
 config_read_io(struct config_reader *r, const json_t *value)
 {
-	static const struct config_word words[] = {{"auto", CONFIG_IO_AUTO},
-	    {"io_uring", CONFIG_IO_URING}, {"epoll", CONFIG_IO_EPOLL}, {NULL, 0}};
-	int io = CONFIG_IO_AUTO;
+	static const struct config_word words[] = {{"auto", ORDER_IO_AUTO},
+	    {"io_uring", ORDER_IO_URING}, {"epoll", ORDER_IO_EPOLL}, {NULL, 0}};
+	int io = ORDER_IO_AUTO;
 
-	if (config_check_word(r, value, words, &io) && io == CONFIG_IO_EPOLL)
-		config_check_mistake(
-		    r, "\"epoll\" is not in this version: use \"auto\" or \"io_uring\"");
-	r->config->io = (enum config_io)io;
+	if (config_check_word(r, value, words, &io))
+		r->config->io = (enum order_io)io;
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */

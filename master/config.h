@@ -39,8 +39,6 @@ struct config_address {
 	socklen_t len;
 };
 
-enum config_io { CONFIG_IO_AUTO, CONFIG_IO_URING, CONFIG_IO_EPOLL };
-
 struct config {
 	const char *path; /* NULL: defaults only */
 
@@ -85,7 +83,7 @@ struct config {
 	struct order_network proxies[ORDER_PROXIES_MAX];
 	struct slice path_prefix;
 	bool console;
-	enum config_io io;
+	enum order_io io;
 	int log_level; /* 3-7 */
 
 	struct config_memory *memory; /* what the pointers above point into */

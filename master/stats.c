@@ -4,6 +4,8 @@
  */
 #include "master/stats.h"
 
+#include <stdio.h>
+
 #include "master/master.h"
 #include "master/publish.h"
 #include "master/supervise.h"
@@ -222,6 +224,9 @@ put_worker(struct out *o, struct master *m, unsigned worker)
 	put_member(o, false, "restarts", master_worker_incarnation(m, worker));
 	out_text(o, master_worker_serves(m, worker) ? ",\"serving\":true" : ",\"serving\":false");
 	out_text(o, board_sleeping(board) ? ",\"asleep\":true" : ",\"asleep\":false");
+	out_text(o, ",\"io\":\"");
+	out_text(o, board_io_name(board_io(board)));
+	out_char(o, '"');
 	put_member(o, false, "behind_bytes", worker_behind(m, worker));
 	put_id_member(o, "read", board_read_id(board));
 	out_text(o, ",\"counters\":{");
@@ -357,6 +362,14 @@ put_worker_metrics(struct out *o, struct master *m)
 	for (unsigned worker = 0; worker < m->worker_count; worker++)
 		put_sample(
 		    o, "worker_restarts_total", worker, NULL, master_worker_incarnation(m, worker));
+	put_family(o, "", "worker_info", "What stands behind the worker's system calls.", true);
+	for (unsigned worker = 0; worker < m->worker_count; worker++) {
+		char label[32];
+
+		snprintf(label, sizeof label, "io=\"%s\"",
+		    board_io_name(board_io(master_board(m, worker))));
+		put_sample(o, "worker_info", worker, label, 1);
+	}
 	put_family(
 	    o, "", "worker_behind_bytes", "Bytes of the ring that the worker has not read.", true);
 	for (unsigned worker = 0; worker < m->worker_count; worker++)

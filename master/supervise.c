@@ -172,7 +172,10 @@ static int
 supervise_send_start(struct seat *seat)
 {
 	struct master *m = seat->master;
-	struct order_start start = {seat->ordinal, seat->incarnation, seat->max_connections};
+	const struct order_start start = {.ordinal = seat->ordinal,
+	    .incarnation = seat->incarnation,
+	    .max_connections = seat->max_connections,
+	    .io = (uint8_t)m->config->io};
 	char packet[256];
 	struct out o = out_to(packet, sizeof packet);
 	int fds[ORDER_FD_COUNT] = {
@@ -299,7 +302,8 @@ supervise_serve(struct seat *seat)
 	loop_timer_clear(m->loop, &seat->timer);
 	seat->state = SEAT_SERVING;
 	log_with(&m->log, LOG_LEVEL_INFO, "worker serves", log_number("worker", seat->ordinal),
-	    log_number("pid", (uint64_t)seat->pid), log_number("incarnation", seat->incarnation));
+	    log_number("pid", (uint64_t)seat->pid), log_number("incarnation", seat->incarnation),
+	    log_text("io", board_io_name(board_io(&seat->board))));
 	master_worker_ready(m);
 	handoff_flush(m);
 }

@@ -206,6 +206,7 @@ order_encode_start(struct out *o, const struct order_start *m)
 	put_u32(o, m->ordinal);
 	put_u32(o, m->incarnation);
 	put_u32(o, m->max_connections);
+	put_u8(o, m->io);
 }
 
 int
@@ -216,6 +217,7 @@ order_decode_start(struct slice packet, struct order_start *m)
 	m->ordinal = get_u32(&r);
 	m->incarnation = get_u32(&r);
 	m->max_connections = get_u32(&r);
+	m->io = get_below(&r, ORDER_IO_EPOLL + 1);
 	return reader_close(&r);
 }
 

@@ -60,10 +60,14 @@ enum order_descriptor {
 	ORDER_FD_COUNT
 };
 
+/* What a worker is to put behind its system calls; auto: io_uring, and epoll where that cannot be. */
+enum order_io { ORDER_IO_AUTO, ORDER_IO_URING, ORDER_IO_EPOLL };
+
 struct order_start {
 	uint32_t ordinal;         /* which worker this is: index of its board; from 0 */
 	uint32_t incarnation;     /* how often this ordinal was started before */
 	uint32_t max_connections; /* of this worker; also what its slot table has room for */
+	uint8_t io;               /* enum order_io */
 };
 
 /* An address as sixteen bytes; IPv4 is mapped (::ffff:a.b.c.d). All zero: a Unix socket. */

@@ -125,6 +125,7 @@ board_reset(struct board *b, uint64_t generation)
 	board_beat(b, 0, 0, 0);
 	atomic_store_explicit(&s->pid, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->state, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->io, BOARD_IO_UNKNOWN, memory_order_relaxed);
 	atomic_store_explicit(&s->generation, generation, memory_order_relaxed);
 }
 
@@ -180,6 +181,35 @@ uint64_t
 board_read_id(const struct board *b)
 {
 	return atomic_load_explicit(&b->shared->read_id, memory_order_relaxed);
+}
+
+void
+board_set_io(struct board *b, enum board_io io)
+{
+	atomic_store_explicit(&b->shared->io, (uint32_t)io, memory_order_relaxed);
+}
+
+enum board_io
+board_io(const struct board *b)
+{
+	const uint32_t io = atomic_load_explicit(&b->shared->io, memory_order_relaxed);
+
+	/* What a worker wrote is looked at before it is believed. */
+	return io <= BOARD_IO_EPOLL ? (enum board_io)io : BOARD_IO_UNKNOWN;
+}
+
+const char *
+board_io_name(enum board_io io)
+{
+	switch (io) {
+	case BOARD_IO_URING:
+		return "io_uring";
+	case BOARD_IO_EPOLL:
+		return "epoll";
+	case BOARD_IO_UNKNOWN:
+		break;
+	}
+	return "unknown";
 }
 
 bool

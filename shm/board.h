@@ -91,6 +91,9 @@ enum board_counter {
 	BOARD_COUNTERS
 };
 
+/* What stands behind the worker's system calls. */
+enum board_io { BOARD_IO_UNKNOWN, BOARD_IO_URING, BOARD_IO_EPOLL };
+
 /*
  * How a counter is shown: metrics of one name and different labels are one Prometheus family, told
  * by equal names in a row. help is set on the first of a family only.
@@ -110,7 +113,9 @@ struct board_shared {
 	_Atomic uint64_t generation; /* of the worker: counts respawns */
 	_Atomic uint32_t pid;
 	_Atomic uint32_t state; /* the worker's own: starting, serving, draining */
-	uint64_t reserved[3];
+	_Atomic uint32_t io;    /* enum board_io */
+	uint32_t padding_io;
+	uint64_t reserved[2];
 	_Alignas(64) _Atomic uint32_t asleep;
 	_Alignas(64) _Atomic uint64_t filter[BOARD_FILTER_WORDS];
 	_Atomic uint32_t filter_everything;
@@ -147,12 +152,15 @@ void board_add(struct board *b, enum board_counter counter, uint64_t n);
 void board_sub(struct board *b, enum board_counter counter, uint64_t n);
 void board_set(struct board *b, enum board_counter counter, uint64_t value);
 void board_beat(struct board *b, uint64_t now_ms, uint64_t position, uint64_t read_id);
+void board_set_io(struct board *b, enum board_io io);
 
 /* Either side. */
 uint64_t board_get(const struct board *b, enum board_counter counter);
 uint64_t board_heartbeat_ms(const struct board *b);
 uint64_t board_position(const struct board *b);
 uint64_t board_read_id(const struct board *b);
+enum board_io board_io(const struct board *b);
+const char *board_io_name(enum board_io io); /* for people: "io_uring", "epoll", "unknown" */
 bool board_sleeping(const struct board *b);
 
 /* Name, label, help of a counter; BOARD_COUNTERS of them, families in a row. */

@@ -345,7 +345,7 @@ intake_read(struct worker *w)
 
 /* ---- in: the beginning --------------------------------------------------------------------------------- */
 
-/* Waits for one packet; the ring is not used yet. Returns its length, or -1. */
+/* Waits for one packet; there is no io yet. Returns its length, or -1. */
 static ssize_t
 await(struct worker *w, int *fds, size_t fds_max, struct io_received *received)
 {
@@ -375,6 +375,7 @@ attach(struct worker *w, const int *fds, const struct order_start *m)
 	}
 	w->doorbell_fd = fds[ORDER_FD_DOORBELL];
 	w->ordinal = m->ordinal;
+	w->io_wanted = (enum order_io)m->io;
 	w->births_s = mmap(NULL, ((size_t)w->slots.head->max + 1) * sizeof *w->births_s,
 	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	w->sinces = mmap(NULL, ((size_t)w->slots.head->max + 1) * sizeof *w->sinces,

@@ -11,11 +11,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "worker/epoll.h"
 #include "worker/intake.h"
 #include "worker/log.h"
 #include "worker/loop.h"
 #include "worker/probe.h"
 #include "worker/sandbox.h"
+#include "worker/uring.h"
 #include "worker/worker.h"
 
 #define CONTROL_FD 3
@@ -45,26 +47,52 @@ raise_descriptor_limit(void)
 	}
 }
 
+/* What every worker of this host would say is said by the first one. */
+static void
+tell_of_epoll(const struct worker *w, const char *why)
+{
+	if (w->ordinal == 0)
+		log_line(LOG_WARNING,
+		    "workers use epoll instead of io_uring: deliveries cost about a tenth more CPU"
+		    " reason=\"%s\"",
+		    why);
+}
+
+/* Opens what the order to start names; the master is to see on the board which one it became. */
 static bool
 open_kernel(struct worker *w)
 {
-	const struct io_options options = {0};
+	const struct io_options uring = {.backend = &uring_backend};
+	const struct io_options epoll = {.backend = &epoll_backend};
 	char report[PROBE_REPORT_BYTES];
 
-	if (probe_io_uring(report, sizeof report) != 0 ||
-	    io_open(&w->io, &options, report, sizeof report) != 0) {
-		log_line(LOG_ERR, "cannot start reason=\"%s\"", report);
-		return false;
+	if (w->io_wanted != ORDER_IO_EPOLL) {
+		if (probe_io_uring(report, sizeof report) == 0 &&
+		    io_open(&w->io, &uring, report, sizeof report) == 0) {
+			board_set_io(&w->board, BOARD_IO_URING);
+			return true;
+		}
+		if (w->io_wanted == ORDER_IO_URING)
+			goto fail;
+		tell_of_epoll(w, report);
 	}
-	return true;
+	if (io_open(&w->io, &epoll, report, sizeof report) == 0) {
+		board_set_io(&w->board, BOARD_IO_EPOLL);
+		return true;
+	}
+
+fail:
+	log_line(LOG_ERR, "cannot start reason=\"%s\"", report);
+	return false;
 }
 
 static bool
-enter_sandbox(void)
+enter_sandbox(const struct worker *w)
 {
+	const enum sandbox_io io = w->io.backend == &epoll_backend ? SANDBOX_EPOLL : SANDBOX_URING;
 	char report[PROBE_REPORT_BYTES];
 
-	if (sandbox_enter(report, sizeof report) != 0) {
+	if (sandbox_enter(io, report, sizeof report) != 0) {
 		log_line(LOG_ERR, "cannot start reason=\"%s\"", report);
 		return false;
 	}
@@ -87,9 +115,11 @@ main(void)
 	w->control_fd = CONTROL_FD;
 	ignore_signals();
 	raise_descriptor_limit();
-	if (open_kernel(w)) {
+	if (!intake_begin(w)) {
 		code = EXIT_FAILURE;
-		if (intake_begin(w) && loop_start(w) && enter_sandbox()) {
+	} else if (open_kernel(w)) {
+		code = EXIT_FAILURE;
+		if (loop_start(w) && enter_sandbox(w)) {
 			code = loop_run(w);
 			loop_free(w);
 		}

@@ -50,7 +50,10 @@ enum condition {
 	OWN_PID,    /* the argument is this process */
 };
 
+enum user { BOTH, URING, EPOLL };
+
 struct rule {
+	enum user user; /* which of the seam's backends needs it */
 	uint32_t number;
 	enum condition condition;
 	uint32_t argument;
@@ -59,41 +62,43 @@ struct rule {
 
 static const struct rule rules[] = {
     /* a turn */
-    {__NR_io_uring_enter, ALWAYS, 0, 0},
-    {__NR_recvfrom, ALWAYS, 0, 0},
-    {__NR_recvmsg, ALWAYS, 0, 0},
-    {__NR_sendto, IS, 4, 0}, /* no address: MSG_FASTOPEN to one would connect */
-    {__NR_sendmsg, ALWAYS, 0, 0},
-    {__NR_shutdown, ALWAYS, 0, 0},
-    {__NR_close, ALWAYS, 0, 0},
-    {__NR_clock_gettime, ALWAYS, 0, 0}, /* where the vDSO has no clock */
-    {__NR_getpeername, ALWAYS, 0, 0},
-    {__NR_getsockname, ALWAYS, 0, 0},
-    {__NR_getsockopt, ALWAYS, 0, 0},
-    {__NR_setsockopt, IS, 1, IPPROTO_TCP},
-    {__NR_ioctl, IS, 1, SIOCOUTQ},
+    {URING, __NR_io_uring_enter, ALWAYS, 0, 0},
+    {EPOLL, __NR_epoll_ctl, ALWAYS, 0, 0},
+    {EPOLL, __NR_epoll_pwait, ALWAYS, 0, 0},
+    {BOTH, __NR_recvfrom, ALWAYS, 0, 0},
+    {BOTH, __NR_recvmsg, ALWAYS, 0, 0},
+    {BOTH, __NR_sendto, IS, 4, 0}, /* no address: MSG_FASTOPEN to one would connect */
+    {BOTH, __NR_sendmsg, ALWAYS, 0, 0},
+    {BOTH, __NR_shutdown, ALWAYS, 0, 0},
+    {BOTH, __NR_close, ALWAYS, 0, 0},
+    {BOTH, __NR_clock_gettime, ALWAYS, 0, 0}, /* where the vDSO has no clock */
+    {BOTH, __NR_getpeername, ALWAYS, 0, 0},
+    {BOTH, __NR_getsockname, ALWAYS, 0, 0},
+    {BOTH, __NR_getsockopt, ALWAYS, 0, 0},
+    {BOTH, __NR_setsockopt, IS, 1, IPPROTO_TCP},
+    {BOTH, __NR_ioctl, IS, 1, SIOCOUTQ},
     /* the doorbell and the log */
-    {__NR_write, ALWAYS, 0, 0},
-    {__NR_writev, ALWAYS, 0, 0},
+    {BOTH, __NR_write, ALWAYS, 0, 0},
+    {BOTH, __NR_writev, ALWAYS, 0, 0},
     /* memory, never executable */
-    {__NR_brk, ALWAYS, 0, 0},
-    {__NR_mmap, BITS_CLEAR, 2, PROT_EXEC},
-    {__NR_mprotect, BITS_CLEAR, 2, PROT_EXEC},
-    {__NR_munmap, ALWAYS, 0, 0},
-    {__NR_mremap, ALWAYS, 0, 0},
-    {__NR_madvise, ALWAYS, 0, 0},
+    {BOTH, __NR_brk, ALWAYS, 0, 0},
+    {BOTH, __NR_mmap, BITS_CLEAR, 2, PROT_EXEC},
+    {BOTH, __NR_mprotect, BITS_CLEAR, 2, PROT_EXEC},
+    {BOTH, __NR_munmap, ALWAYS, 0, 0},
+    {BOTH, __NR_mremap, ALWAYS, 0, 0},
+    {BOTH, __NR_madvise, ALWAYS, 0, 0},
     /* the C library, signals, the end */
-    {__NR_futex, ALWAYS, 0, 0},
-    {__NR_getrandom, ALWAYS, 0, 0},
-    {__NR_getpid, ALWAYS, 0, 0},
-    {__NR_gettid, ALWAYS, 0, 0},
-    {__NR_tgkill, OWN_PID, 0, 0}, /* abort() */
-    {__NR_rt_sigprocmask, ALWAYS, 0, 0},
-    {__NR_rt_sigreturn, ALWAYS, 0, 0},
-    {__NR_sigaltstack, ALWAYS, 0, 0},
-    {__NR_restart_syscall, ALWAYS, 0, 0},
-    {__NR_exit, ALWAYS, 0, 0},
-    {__NR_exit_group, ALWAYS, 0, 0},
+    {BOTH, __NR_futex, ALWAYS, 0, 0},
+    {BOTH, __NR_getrandom, ALWAYS, 0, 0},
+    {BOTH, __NR_getpid, ALWAYS, 0, 0},
+    {BOTH, __NR_gettid, ALWAYS, 0, 0},
+    {BOTH, __NR_tgkill, OWN_PID, 0, 0}, /* abort() */
+    {BOTH, __NR_rt_sigprocmask, ALWAYS, 0, 0},
+    {BOTH, __NR_rt_sigreturn, ALWAYS, 0, 0},
+    {BOTH, __NR_sigaltstack, ALWAYS, 0, 0},
+    {BOTH, __NR_restart_syscall, ALWAYS, 0, 0},
+    {BOTH, __NR_exit, ALWAYS, 0, 0},
+    {BOTH, __NR_exit_group, ALWAYS, 0, 0},
 };
 
 #define RULES (sizeof rules / sizeof *rules)
@@ -107,6 +112,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "an argument's low word
 
 struct program {
 	unsigned short steps;
+	size_t rules;
 	struct sock_filter step[STEPS_MAX];
 };
 
@@ -169,15 +175,20 @@ add_rule(struct program *program, const struct rule *rule)
 }
 
 static void
-build(struct program *program)
+build(struct program *program, enum user user)
 {
 	program->steps = 0;
+	program->rules = 0;
 	load(program, offsetof(struct seccomp_data, arch));
 	jump(program, BPF_JEQ, ARCHITECTURE, 1, 0);
 	answer(program, REFUSE);
 	load(program, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < RULES; i++)
+	for (size_t i = 0; i < RULES; i++) {
+		if (rules[i].user != BOTH && rules[i].user != user)
+			continue;
 		add_rule(program, &rules[i]);
+		program->rules++;
+	}
 	answer(program, REFUSE);
 }
 
@@ -188,7 +199,7 @@ sandbox_available(void)
 }
 
 int
-sandbox_enter(char *report, size_t report_size)
+sandbox_enter(enum sandbox_io io, char *report, size_t report_size)
 {
 	struct program program;
 	const char *what;
@@ -197,7 +208,7 @@ sandbox_enter(char *report, size_t report_size)
 		snprintf(report, report_size, "sandbox off: this is a build for sanitizers");
 		return 0;
 	}
-	build(&program);
+	build(&program, io == SANDBOX_EPOLL ? EPOLL : URING);
 	struct sock_fprog filter = {.len = program.steps, .filter = program.step};
 	what = "PR_SET_DUMPABLE";
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
@@ -216,7 +227,7 @@ sandbox_enter(char *report, size_t report_size)
 		    report, report_size, "sandbox: thread %ld has a filter of its own", result);
 		return -EBUSY;
 	}
-	snprintf(report, report_size, "sandbox on: %zu system calls allowed", RULES);
+	snprintf(report, report_size, "sandbox on: %zu system calls allowed", program.rules);
 	return 0;
 
 fail:;

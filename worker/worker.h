@@ -19,6 +19,7 @@
 
 #include "proto/event.h"
 #include "proto/op.h"
+#include "proto/order.h"
 #include "shm/board.h"
 #include "shm/doorbell.h"
 #include "shm/ring.h"
@@ -104,6 +105,7 @@ struct worker {
 	struct io io;
 	int control_fd;
 	uint32_t ordinal;
+	enum order_io io_wanted;
 
 	/* What is shared. */
 	struct ring ring;

@@ -62,11 +62,15 @@ print_workers(struct ctl *c, const json_t *stats)
 	json_array_foreach (json_object_get(stats, "workers"), i, worker) {
 		const json_t *counters = json_object_get(worker, "counters");
 
-		fprintf(c->out, "worker %-3lld pid %-8lld restarts %-4lld %-8s deliveries %lld\n",
+		const char *io = json_string_value(json_object_get(worker, "io"));
+
+		fprintf(c->out,
+		    "worker %-3lld pid %-8lld restarts %-4lld %-8s io %-8s deliveries %lld\n",
 		    json_integer_value(json_object_get(worker, "worker")),
 		    json_integer_value(json_object_get(worker, "pid")),
 		    json_integer_value(json_object_get(worker, "restarts")),
 		    json_is_true(json_object_get(worker, "serving")) ? "serves" : "is down",
+		    io == NULL ? "?" : io,
 		    json_integer_value(json_object_get(counters, "deliveries")));
 	}
 }

@@ -58,6 +58,7 @@ free_port(void)
 void
 server_configure(struct server *s, const char *members)
 {
+	const char *io = getenv("E2E_IO");
 	FILE *f = fopen(s->config, "w");
 
 	if (f == NULL)
@@ -65,7 +66,11 @@ server_configure(struct server *s, const char *members)
 	fprintf(f, "{\"listen\": [\"127.0.0.1:%u\"", s->port);
 	if (s->options.everywhere)
 		fprintf(f, ", \"[::1]:%u\", \"unix:%s\"", s->port, s->public_socket);
-	fprintf(f, "], \"socket\": \"%s\", \"workers\": %u, \"ring_bytes\": %s%s%s}\n", s->socket,
+	if (io != NULL && (members == NULL || strstr(members, "\"io\"") == NULL))
+		fprintf(f, "], \"io\": \"%s\", \"socket\": ", io);
+	else
+		fprintf(f, "], \"socket\": ");
+	fprintf(f, "\"%s\", \"workers\": %u, \"ring_bytes\": %s%s%s}\n", s->socket,
 	    s->options.workers, s->options.ring_bytes, members != NULL ? ", " : "",
 	    members != NULL ? members : "");
 	fclose(f);

@@ -2,7 +2,8 @@
  * server.h: a ringcastd of one's own for a test: booted in a fresh directory, watched, stopped, and
  * examined afterwards.
  *
- * The programs are taken from RINGCAST_BIN (default build/release). The server's life is tied to
+ * The programs are taken from RINGCAST_BIN (default build/release). E2E_IO in the environment goes
+ * into the configuration as `io`, unless `members` has its own. The server's life is tied to
  * the test's: it gets SIGKILL when the test dies. Orphans of the server come to the test (it is
  * made a subreaper), so that a child left behind is seen by server_stop().
  */

@@ -59,7 +59,7 @@ says() { # name words command...
 works "profile names only system calls that exist" "$run" --check "$profile"
 works "profile lets a shell start programs and wait for them" \
 	"$run" "$profile" sh -c '(sleep 0.01 & wait) && ls / | wc -l && id -u'
-for test in io uring uring_pressure probe; do
+for test in io backend epoll uring uring_pressure probe; do
 	works "profile lets ${test}_test pass" "$run" "$profile" "$out/tests/unit/worker/${test}_test"
 done
 refused "profile refuses a new mount namespace" unshare -m true
@@ -78,6 +78,9 @@ if [ -x "$out/ringcastd" ] && [ -x "$out/tests/e2e/delivery" ]; then
 	done
 	works "profile lets the server deliver" \
 		env RINGCAST_BIN="$scratch/bin" E2E_SCALE=0.1 "$out/tests/e2e/delivery"
+	sed -i 's/seccomp_run"/& --deny-io-uring/' "$scratch/bin"/*
+	works "where a profile forbids io_uring, as Docker's does, the server finds epoll" \
+		env RINGCAST_BIN="$scratch/bin" E2E_NO_IO_URING=1 "$out/tests/e2e/backends"
 fi
 
 echo "1..$n"

@@ -184,7 +184,6 @@ static const struct {
     {"{\"path_prefix\": \"/a b\"}", "path_prefix: \"/a b\" has characters that a path must escape"},
     {"{\"path_prefix\": 1}", "path_prefix: must be a path like \"/push\", not a number"},
     {"{\"console\": \"yes\"}", "console: must be true or false, not a string"},
-    {"{\"io\": \"epoll\"}", "io: \"epoll\" is not in this version: use \"auto\" or \"io_uring\""},
     {"{\"io\": \"kqueue\"}", "io: must be \"auto\", \"io_uring\" or \"epoll\", not \"kqueue\""},
     {"{\"log\": \"verbose\"}",
 	"log: must be \"error\", \"warning\", \"info\" or \"debug\", not \"verbose\""},
@@ -282,7 +281,7 @@ config_has_the_contracts_defaults(void **state)
 	assert_false(c->trust_unix);
 	assert_int_equal(c->path_prefix.len, 0);
 	assert_false(c->console);
-	assert_int_equal(c->io, CONFIG_IO_AUTO);
+	assert_int_equal(c->io, ORDER_IO_AUTO);
 	assert_int_equal(c->log_level, LOG_LEVEL_INFO);
 	config_free(c);
 }
@@ -335,7 +334,7 @@ config_reads_every_key(void **state)
 	assert_int_equal(c->ring_bytes, LIMIT_MIB(1));
 	assert_int_equal(c->max_connections, 1000);
 	assert_int_equal(c->max_connections_per_address, 10);
-	assert_int_equal(c->io, CONFIG_IO_URING);
+	assert_int_equal(c->io, ORDER_IO_URING);
 	assert_int_equal(c->log_level, LOG_LEVEL_DEBUG);
 	config_settings(c, &settings);
 	assert_int_equal(settings.max_channels_per_connection, 7);

@@ -31,6 +31,7 @@ stats_are_json_with_the_figures_of_every_worker(void **state)
 	crew.seats[1].past[BOARD_DELIVERIES] = 100;
 	board_add(&crew.seats[1].board, BOARD_CONNECTIONS_WS, 5);
 	crew.seats[1].past[BOARD_CONNECTIONS_WS] = 100;
+	board_set_io(&crew.seats[1].board, BOARD_IO_EPOLL);
 	stats_json(&f.m, &o);
 	assert_false(out_cut(&o));
 	assert_int_equal(json_whole(slice_of(text, o.len), &value, &at), 1);
@@ -43,6 +44,8 @@ stats_are_json_with_the_figures_of_every_worker(void **state)
 	assert_true(slice_has(slice_of(text, o.len), "\"connections_ws\":5,"));
 	assert_true(slice_has(
 	    slice_of(text, o.len), "\"worker\":1,\"pid\":1001,\"restarts\":1,\"serving\":true"));
+	assert_true(slice_has(slice_of(text, o.len), "\"io\":\"unknown\",\"behind_bytes\":"));
+	assert_true(slice_has(slice_of(text, o.len), "\"io\":\"epoll\",\"behind_bytes\":"));
 	crew_stop(&f, &crew);
 	fixture_stop(&f);
 }

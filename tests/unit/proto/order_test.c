@@ -43,7 +43,7 @@ RECODE(publish)
 static void
 sample_start(struct out *o)
 {
-	order_encode_start(o, &(struct order_start){1, 2, 3});
+	order_encode_start(o, &(struct order_start){1, 2, 3, ORDER_IO_EPOLL});
 }
 
 static void

@@ -32,7 +32,15 @@ board_shows_the_worker_to_the_master(void **state)
 	assert_int_equal(board_heartbeat_ms(&master), 1000);
 	assert_int_equal(board_position(&master), 4096);
 	assert_int_equal(board_read_id(&master), 99);
+	assert_int_equal(board_io(&master), BOARD_IO_UNKNOWN);
+	board_set_io(&worker, BOARD_IO_EPOLL);
+	assert_int_equal(board_io(&master), BOARD_IO_EPOLL);
+	board_set_io(&worker, (enum board_io)77);
+	assert_string_equal(board_io_name(board_io(&master)), "unknown");
+	board_set_io(&worker, BOARD_IO_URING);
+	assert_string_equal(board_io_name(board_io(&master)), "io_uring");
 	board_reset(&master, 2);
+	assert_int_equal(board_io(&worker), BOARD_IO_UNKNOWN);
 	assert_int_equal(board_get(&worker, BOARD_DELIVERIES), 0);
 	board_close(&worker);
 	board_close(&master);

@@ -5,85 +5,18 @@
  */
 #include "worker/sandbox.h"
 
-#include <fcntl.h>
 #include <linux/sockios.h>
-#include <liburing.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <stdio.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 
 #include "shm/limits.h"
-#include "tests/unit/worker/io_fixture.h"
-#include "worker/uring.h"
-
-#define SEGMENT_BYTES 4096
-
-/* What a worker holds when it enters the sandbox, and what an attacker would start from. */
-struct holdings {
-	struct io io;
-	int segment;  /* the ring's memfd, opened read-only */
-	void *mapped; /* its read-only mapping */
-	int pair[2];  /* a client's TCP connection */
-	int control[2];
-	int doorbell;
-	int pidfd; /* of this process itself */
-	int udp;
-};
-
-static void
-hold(struct holdings *h)
-{
-	char path[64];
-
-	int memory = memfd_create("segment", MFD_CLOEXEC);
-	assert_return_code(memory, errno);
-	assert_return_code(ftruncate(memory, SEGMENT_BYTES), errno);
-	snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
-	h->segment = open(path, O_RDONLY | O_CLOEXEC);
-	assert_return_code(h->segment, errno);
-	close(memory);
-	h->mapped = mmap(NULL, SEGMENT_BYTES, PROT_READ, MAP_SHARED, h->segment, 0);
-	assert_ptr_not_equal(h->mapped, MAP_FAILED);
-	pair_open(TCP, h->pair);
-	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, h->control), errno);
-	h->doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	assert_return_code(h->doorbell, errno);
-	h->udp = socket(AF_INET, SOCK_DGRAM, 0);
-	assert_return_code(h->udp, errno);
-}
-
-/* What only the child itself can open: its own ring, and a handle on itself. */
-static bool
-hold_own(struct holdings *h)
-{
-	static const struct io_options options = {.entries = 8, .cq_entries = 16};
-	char error[256];
-
-	h->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	return h->pidfd != -1 && io_open(&h->io, &options, error, sizeof error) == 0;
-}
-
-static void
-release(struct holdings *h)
-{
-	munmap(h->mapped, SEGMENT_BYTES);
-	close(h->segment);
-	pair_close(h->pair);
-	pair_close(h->control);
-	close(h->doorbell);
-	close(h->udp);
-}
+#include "tests/unit/worker/sandbox_fixture.h"
 
 /* ---- forbidden ---- */
 
@@ -307,6 +240,35 @@ try_io_uring_register(struct holdings *h)
 }
 
 static long
+try_io_uring_enter(struct holdings *h)
+{
+	return syscall(SYS_io_uring_enter, h->ring, 0, 0, 0, NULL, 0);
+}
+
+static long
+try_epoll_create(struct holdings *h)
+{
+	(void)h;
+	return syscall(SYS_epoll_create1, 0);
+}
+
+static long
+try_epoll_ctl(struct holdings *h)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	return syscall(SYS_epoll_ctl, h->epoll, EPOLL_CTL_ADD, h->doorbell, &event);
+}
+
+static long
+try_epoll_pwait(struct holdings *h)
+{
+	struct epoll_event event;
+
+	return syscall(SYS_epoll_pwait, h->epoll, &event, 1, 0, NULL, 0);
+}
+
+static long
 try_map_executable(struct holdings *h)
 {
 	(void)h;
@@ -371,75 +333,54 @@ try_setuid(struct holdings *h)
 static const struct {
 	const char *name;
 	long (*call)(struct holdings *);
+	bool allowed_over[2]; /* by enum sandbox_io */
 } forbidden[] = {
-    {"reopen the segment writable", try_open_segment_writable},
-    {"openat", try_openat},
-    {"openat2", try_openat2},
+    {"reopen the segment writable", try_open_segment_writable, {0}},
+    {"openat", try_openat, {0}},
+    {"openat2", try_openat2, {0}},
 #ifdef SYS_open
-    {"open", try_open},
-    {"fork", try_fork},
+    {"open", try_open, {0}},
+    {"fork", try_fork, {0}},
 #endif
-    {"socket", try_socket},
-    {"socketpair", try_socketpair},
-    {"connect", try_connect},
-    {"bind", try_bind},
-    {"sendto with an address", try_sendto_an_address},
-    {"accept4", try_accept},
-    {"ptrace", try_ptrace},
-    {"process_vm_readv", try_process_vm_readv},
-    {"process_vm_writev", try_process_vm_writev},
-    {"pidfd_open", try_pidfd_open},
-    {"pidfd_getfd", try_pidfd_getfd},
-    {"pidfd_send_signal", try_pidfd_send_signal},
-    {"kill", try_kill},
-    {"tgkill of another process", try_tgkill_of_another},
-    {"execve", try_execve},
-    {"execveat", try_execveat},
-    {"clone", try_clone},
-    {"clone3", try_clone3},
-    {"prctl", try_prctl_dumpable},
-    {"seccomp", try_seccomp},
-    {"memfd_create", try_memfd_create},
-    {"io_uring_setup", try_io_uring_setup},
-    {"io_uring_register", try_io_uring_register},
-    {"mmap PROT_EXEC", try_map_executable},
-    {"mprotect PROT_EXEC", try_protect_executable},
-    {"setsockopt of a socket filter", try_attach_filter},
-    {"ioctl other than SIOCOUTQ", try_ioctl_fionread},
-    {"fcntl", try_fcntl},
-    {"dup", try_dup},
-    {"unlinkat", try_unlink},
-    {"prlimit64", try_setrlimit},
-    {"setresuid", try_setuid},
+    {"socket", try_socket, {0}},
+    {"socketpair", try_socketpair, {0}},
+    {"connect", try_connect, {0}},
+    {"bind", try_bind, {0}},
+    {"sendto with an address", try_sendto_an_address, {0}},
+    {"accept4", try_accept, {0}},
+    {"ptrace", try_ptrace, {0}},
+    {"process_vm_readv", try_process_vm_readv, {0}},
+    {"process_vm_writev", try_process_vm_writev, {0}},
+    {"pidfd_open", try_pidfd_open, {0}},
+    {"pidfd_getfd", try_pidfd_getfd, {0}},
+    {"pidfd_send_signal", try_pidfd_send_signal, {0}},
+    {"kill", try_kill, {0}},
+    {"tgkill of another process", try_tgkill_of_another, {0}},
+    {"execve", try_execve, {0}},
+    {"execveat", try_execveat, {0}},
+    {"clone", try_clone, {0}},
+    {"clone3", try_clone3, {0}},
+    {"prctl", try_prctl_dumpable, {0}},
+    {"seccomp", try_seccomp, {0}},
+    {"memfd_create", try_memfd_create, {0}},
+    {"io_uring_setup", try_io_uring_setup, {0}},
+    {"io_uring_register", try_io_uring_register, {0}},
+    {"io_uring_enter", try_io_uring_enter, {[SANDBOX_URING] = true}},
+    {"epoll_create1", try_epoll_create, {0}},
+    {"epoll_ctl", try_epoll_ctl, {[SANDBOX_EPOLL] = true}},
+    {"epoll_pwait", try_epoll_pwait, {[SANDBOX_EPOLL] = true}},
+    {"mmap PROT_EXEC", try_map_executable, {0}},
+    {"mprotect PROT_EXEC", try_protect_executable, {0}},
+    {"setsockopt of a socket filter", try_attach_filter, {0}},
+    {"ioctl other than SIOCOUTQ", try_ioctl_fionread, {0}},
+    {"fcntl", try_fcntl, {0}},
+    {"dup", try_dup, {0}},
+    {"unlinkat", try_unlink, {0}},
+    {"prlimit64", try_setrlimit, {0}},
+    {"setresuid", try_setuid, {0}},
 };
 
-/* ---- children ---- */
-
-/* Exit statuses of a child, beside errno values. */
-#define CHILD_DONE 0
-#define CHILD_NO_SANDBOX 255
-
-/* Runs `body` in a child of its own, bounded in time; answers its wait status. */
-static int
-in_child(int (*body)(struct holdings *, size_t), size_t argument)
-{
-	struct holdings h = {0};
-	int status;
-
-	hold(&h);
-	fflush(NULL);
-	pid_t child = fork();
-	assert_return_code(child, errno);
-	if (child == 0) {
-		struct rlimit no_core = {0};
-		setrlimit(RLIMIT_CORE, &no_core);
-		alarm(10);
-		_exit(hold_own(&h) ? body(&h, argument) : CHILD_NO_SANDBOX);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	release(&h);
-	return status;
-}
+/* ---- each of them ---- */
 
 static int
 call_outside(struct holdings *h, size_t i)
@@ -452,7 +393,7 @@ call_inside(struct holdings *h, size_t i)
 {
 	char report[256];
 
-	if (sandbox_enter(report, sizeof report) != 0)
+	if (sandbox_enter(h->over, report, sizeof report) != 0)
 		return CHILD_NO_SANDBOX;
 	return forbidden[i].call(h) == -1 ? errno : CHILD_DONE;
 }
@@ -460,16 +401,18 @@ call_inside(struct holdings *h, size_t i)
 static void
 sandbox_refuses_each_forbidden_call(void **state)
 {
-	(void)state;
+	enum sandbox_io over = *(const enum sandbox_io *)*state;
 
 	for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++) {
-		int outside = in_child(call_outside, i);
+		int outside = in_child(over, call_outside, i);
 		if (!WIFEXITED(outside) || WEXITSTATUS(outside) == EPERM ||
 		    WEXITSTATUS(outside) == ENOSYS)
 			fail_msg("%s proves nothing: status %#x without the sandbox",
 			    forbidden[i].name, outside);
-		int inside = in_child(call_inside, i);
-		if (!WIFEXITED(inside) || WEXITSTATUS(inside) != EPERM)
+		int inside = in_child(over, call_inside, i);
+		bool refused = WIFEXITED(inside) && WEXITSTATUS(inside) == EPERM;
+		bool allowed = WIFEXITED(inside) && WEXITSTATUS(inside) == CHILD_DONE;
+		if (forbidden[i].allowed_over[over] ? !allowed : !refused)
 			fail_msg("%s: status %#x in the sandbox", forbidden[i].name, inside);
 	}
 }
@@ -509,7 +452,8 @@ ask_rings(struct holdings *h, size_t which)
 	struct io_uring bare;
 	char report[256];
 
-	if (io_uring_queue_init(4, &bare, 0) < 0 || sandbox_enter(report, sizeof report) != 0)
+	if (io_uring_queue_init(4, &bare, 0) < 0 ||
+	    sandbox_enter(h->over, report, sizeof report) != 0)
 		return CHILD_NO_SANDBOX;
 	prepare_hidden(h, &bare, which, &address);
 	if (result_of(&bare) < 0)
@@ -524,7 +468,7 @@ restricted_ring_refuses_what_the_filter_cannot_see(void **state)
 	(void)state;
 
 	for (size_t which = 0; which < 2; which++)
-		assert_int_equal(in_child(ask_rings, which), 0);
+		assert_int_equal(in_child(SANDBOX_URING, ask_rings, which), 0);
 }
 
 /*
@@ -554,7 +498,7 @@ redirect_finished(struct holdings *h, size_t by_ring)
 		return 2;
 	close(h->pair[1]);
 	(void)shutdown(h->pair[0], SHUT_RDWR);
-	if (sandbox_enter(report, sizeof report) != 0)
+	if (sandbox_enter(h->over, report, sizeof report) != 0)
 		return CHILD_NO_SANDBOX;
 	if (by_ring) {
 		struct io_uring *ring = uring_ring(&h->io);
@@ -570,8 +514,8 @@ finished_connection_cannot_be_turned_elsewhere(void **state)
 {
 	(void)state;
 
-	assert_int_equal(in_child(redirect_finished, false), 0);
-	assert_int_equal(in_child(redirect_finished, true), 0);
+	assert_int_equal(in_child(SANDBOX_URING, redirect_finished, false), 0);
+	assert_int_equal(in_child(SANDBOX_URING, redirect_finished, true), 0);
 }
 
 /* The segment stays read-only by the kernel's own rules, which the filter leaves to it. */
@@ -581,7 +525,7 @@ write_segment(struct holdings *h, size_t unused)
 	char report[256];
 	(void)unused;
 
-	if (sandbox_enter(report, sizeof report) != 0)
+	if (sandbox_enter(h->over, report, sizeof report) != 0)
 		return CHILD_NO_SANDBOX;
 	if (mmap(NULL, SEGMENT_BYTES, PROT_WRITE, MAP_SHARED, h->segment, 0) != MAP_FAILED ||
 	    errno != EACCES)
@@ -597,9 +541,9 @@ write_segment(struct holdings *h, size_t unused)
 static void
 segment_cannot_be_made_writable(void **state)
 {
-	(void)state;
+	enum sandbox_io over = *(const enum sandbox_io *)*state;
 
-	assert_int_equal(in_child(write_segment, 0), 0);
+	assert_int_equal(in_child(over, write_segment, 0), 0);
 }
 
 /* ---- needed ---- */
@@ -719,7 +663,7 @@ work_inside(struct holdings *h, size_t unused)
 	(void)unused;
 
 	NEED(sigaction(SIGUSR1, &action, NULL) == 0);
-	NEED(sandbox_enter(report, sizeof report) == 0);
+	NEED(sandbox_enter(h->over, report, sizeof report) == 0);
 	NEED(strncmp(report, "sandbox on", 10) == 0);
 	NEED(serve_a_client(h) == CHILD_DONE);
 	NEED(use_sockets(h) == CHILD_DONE);
@@ -737,19 +681,18 @@ work_inside(struct holdings *h, size_t unused)
 static void
 worker_can_do_its_work_inside(void **state)
 {
-	(void)state;
+	enum sandbox_io over = *(const enum sandbox_io *)*state;
 
-	assert_int_equal(in_child(work_inside, 0), 0);
+	assert_int_equal(in_child(over, work_inside, 0), 0);
 }
 
 static int
 abort_inside(struct holdings *h, size_t unused)
 {
 	char report[256];
-	(void)h;
 	(void)unused;
 
-	if (sandbox_enter(report, sizeof report) != 0)
+	if (sandbox_enter(h->over, report, sizeof report) != 0)
 		return CHILD_NO_SANDBOX;
 	abort();
 }
@@ -757,9 +700,9 @@ abort_inside(struct holdings *h, size_t unused)
 static void
 abort_ends_the_worker_by_its_signal(void **state)
 {
-	(void)state;
+	enum sandbox_io over = *(const enum sandbox_io *)*state;
 
-	int status = in_child(abort_inside, 0);
+	int status = in_child(over, abort_inside, 0);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGABRT);
 }
@@ -780,7 +723,7 @@ stay_inside(const int channel[2])
 	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	if (send(channel[1], "o", 1, 0) != 1 || recv(channel[1], &byte, 1, 0) != 1)
 		_exit(2);
-	if (sandbox_enter(report, sizeof report) != 0)
+	if (sandbox_enter(SANDBOX_URING, report, sizeof report) != 0)
 		_exit(3);
 	if (send(channel[1], "i", 1, 0) != 1 || recv(channel[1], &byte, 1, 0) != 1)
 		_exit(4);
@@ -845,23 +788,31 @@ sandbox_of_a_sanitizer_build_says_that_it_is_off(void **state)
 	char report[256] = "";
 	(void)state;
 
-	assert_int_equal(sandbox_enter(report, sizeof report), 0);
+	assert_int_equal(sandbox_enter(SANDBOX_URING, report, sizeof report), 0);
 	assert_non_null(strstr(report, "sandbox off"));
 	int still = open("/", O_RDONLY);
 	assert_return_code(still, errno);
 	close(still);
 }
 
+static enum sandbox_io uring = SANDBOX_URING, epoll = SANDBOX_EPOLL;
+
+#define OVER_BOTH(name)                                       \
+	{#name " over io_uring", name, NULL, NULL, &uring},   \
+	{                                                     \
+#name " over epoll", name, NULL, NULL, &epoll \
+	}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(sandbox_refuses_each_forbidden_call),
+	    OVER_BOTH(sandbox_refuses_each_forbidden_call),
 	    cmocka_unit_test(restricted_ring_refuses_what_the_filter_cannot_see),
 	    cmocka_unit_test(finished_connection_cannot_be_turned_elsewhere),
-	    cmocka_unit_test(segment_cannot_be_made_writable),
-	    cmocka_unit_test(worker_can_do_its_work_inside),
-	    cmocka_unit_test(abort_ends_the_worker_by_its_signal),
+	    OVER_BOTH(segment_cannot_be_made_writable),
+	    OVER_BOTH(worker_can_do_its_work_inside),
+	    OVER_BOTH(abort_ends_the_worker_by_its_signal),
 	    cmocka_unit_test(sandbox_leaves_a_process_that_nobody_can_look_into),
 	};
 	const struct CMUnitTest tests_of_sanitizer_builds[] = {
