@@ -53,7 +53,7 @@ tell_of_epoll(const struct worker *w, const char *why)
 {
 	if (w->ordinal == 0)
 		log_line(LOG_WARNING,
-		    "workers use epoll instead of io_uring: deliveries cost about a tenth more CPU"
+		    "workers use epoll instead of io_uring: deliveries cost about a quarter more CPU"
 		    " reason=\"%s\"",
 		    why);
 }

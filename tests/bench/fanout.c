@@ -5,6 +5,7 @@
  *	fanout [--transport sse|ws|longpoll] [--clients N] [--size BYTES]
  *	       [--rate EVENTS_PER_S] [--seconds S]
  *	       [--rounds R] [--workers N] [--ring BYTES] [--anywhere]
+ *	       [--io auto|io_uring|epoll] [--beside auto|io_uring|epoll]
  *
  * Boots a server of its own (RINGCAST_BIN) on cpu 0; the clients' ends and the publisher are on cpu
  * 1 (--anywhere: no pinning). Then, one after the other:
@@ -12,7 +13,8 @@
  *		kernel memory likewise
  *	load	RATE events a second for S seconds: deliveries/s, latency, loss, CPU
  *	rounds	R times in turn: events one at a time through the server, and the same fan-out
- *		by the floor program
+ *		by the floor program; with --beside also through a second server, with as many
+ *		clients of its own, whose workers' system calls go that way
  *
  * Prints a table, and a line of JSON with all figures. tests/bench/README.md says how to read them.
  */
@@ -38,6 +40,7 @@
 
 struct options {
 	const char *transport;
+	const char *io, *beside; /* NULL: the default; no second server */
 	uint32_t clients;
 	double rate; /* events a second */
 	unsigned size, seconds, rounds, workers;
@@ -69,6 +72,8 @@ struct bench {
 	uint64_t p50_us, p99_us, max_us, lost, load_events;
 	uint64_t cut_connecting, cut_loaded; /* connections ended by the server until then */
 	double ours_ns[ROUNDS_MAX], floor_ns[ROUNDS_MAX], ratio[ROUNDS_MAX];
+	struct bench *beside; /* the second server; NULL: none */
+	double beside_ns[ROUNDS_MAX], beside_ratio[ROUNDS_MAX];
 };
 
 static void
@@ -143,12 +148,14 @@ fill_ring(struct bench *b)
 static void
 boot(struct bench *b)
 {
-	char ring[32];
+	char ring[32], members[64];
 	struct server_options options = {.workers = b->o.workers,
 	    .ring_bytes = ring,
 	    .cpu = b->o.anywhere ? 0 : 1,
-	    .members = "\"log\": \"warning\""};
+	    .members = members};
 
+	snprintf(members, sizeof members, "\"log\": \"warning\", \"io\": \"%s\"",
+	    b->o.io != NULL ? b->o.io : "auto");
 	snprintf(ring, sizeof ring, "%llu", (unsigned long long)b->o.ring_bytes);
 	if (!server_start(&b->server, &options))
 		die("the server does not start");
@@ -303,25 +310,48 @@ server_round(struct bench *b, unsigned events)
 	return (double)cpu / ((double)events * b->o.clients);
 }
 
-/*
- * Alternates the two, and which of them is first, so that a slow minute of the machine meets both.
- */
+static void
+start_beside(struct bench *b)
+{
+	b->beside = calloc(1, sizeof *b->beside);
+	if (b->beside == NULL)
+		die("no memory");
+	b->beside->o = b->o;
+	b->beside->o.io = b->o.beside;
+	boot(b->beside);
+	connect_clients(b->beside);
+	server_round(b->beside, 1);
+}
+
+/* One after the other, or in the other order, so that a slow minute of the machine meets all. */
+static void
+run_round(struct bench *b, unsigned i, unsigned events)
+{
+	if (i % 2 == 0)
+		b->ours_ns[i] = server_round(b, events);
+	if (i % 2 == 1 && b->beside != NULL)
+		b->beside_ns[i] = server_round(b->beside, events);
+	b->floor_ns[i] = floor_round(b, events);
+	if (i % 2 == 0 && b->beside != NULL)
+		b->beside_ns[i] = server_round(b->beside, events);
+	if (i % 2 == 1)
+		b->ours_ns[i] = server_round(b, events);
+	b->ratio[i] = b->ours_ns[i] / b->floor_ns[i];
+	b->beside_ratio[i] = b->beside_ns[i] / b->ours_ns[i];
+}
+
 static void
 run_rounds(struct bench *b)
 {
 	unsigned events = DELIVERIES_A_ROUND / b->o.clients + 1;
 
+	if (b->o.beside != NULL)
+		start_beside(b);
 	start_floor(b);
 	floor_round(b, 1);
 	server_round(b, 1);
-	for (unsigned i = 0; i < b->o.rounds; i++) {
-		if (i % 2 == 0)
-			b->ours_ns[i] = server_round(b, events);
-		b->floor_ns[i] = floor_round(b, events);
-		if (i % 2 == 1)
-			b->ours_ns[i] = server_round(b, events);
-		b->ratio[i] = b->ours_ns[i] / b->floor_ns[i];
-	}
+	for (unsigned i = 0; i < b->o.rounds; i++)
+		run_round(b, i, events);
 	stop_floor(b);
 }
 
@@ -435,9 +465,20 @@ print_rounds(const struct bench *b, double ratio, double low, double high)
 }
 
 static void
+print_beside(const struct bench *b, double ratio, double low, double high)
+{
+	printf(
+	    "  beside it     io %s: %.0f ns CPU per delivery; over io %s %.2f (90 %% interval %.2f-%.2f); lost %llu\n",
+	    b->o.beside, median(b->beside_ns, b->o.rounds), b->o.io != NULL ? b->o.io : "auto",
+	    ratio, low, high,
+	    (unsigned long long)(b->beside->published * b->o.clients -
+				 fleet_received(&b->beside->fleet)));
+}
+
+static void
 report(const struct bench *b)
 {
-	double ratio = 0, low = 0, high = 0;
+	double ratio = 0, low = 0, high = 0, beside = 0, beside_low = 0, beside_high = 0;
 
 	print_table(b);
 	if (b->o.rounds != 0) {
@@ -445,15 +486,20 @@ report(const struct bench *b)
 		interval(b->ratio, b->o.rounds, &low, &high);
 		print_rounds(b, ratio, low, high);
 	}
+	if (b->beside != NULL) {
+		beside = median(b->beside_ratio, b->o.rounds);
+		interval(b->beside_ratio, b->o.rounds, &beside_low, &beside_high);
+		print_beside(b, beside, beside_low, beside_high);
+	}
 	printf(
-	    "{\"transport\":\"%s\",\"clients\":%u,\"size\":%u,\"wire_bytes\":%.0f,\"workers\":%u,\"rate\":%g,\"seconds\":%u,"
+	    "{\"transport\":\"%s\",\"io\":\"%s\",\"clients\":%u,\"size\":%u,\"wire_bytes\":%.0f,\"workers\":%u,\"rate\":%g,\"seconds\":%u,"
 	    "\"connect_s\":%.2f,\"deliveries_per_s\":%.0f,\"p50_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu,\"lost\":%llu,"
 	    "\"gaps\":%llu,\"cut\":%llu,\"violations\":%llu,\"cpu_s_per_million\":%.3f,",
-	    b->o.transport, b->o.clients, b->o.size, b->wire_bytes, b->o.workers, b->o.rate,
-	    b->o.seconds, b->connect_s, b->deliveries_per_s, (unsigned long long)b->p50_us,
-	    (unsigned long long)b->p99_us, (unsigned long long)b->max_us,
-	    (unsigned long long)b->lost, (unsigned long long)fleet_gaps(&b->fleet),
-	    (unsigned long long)fleet_cuts(&b->fleet),
+	    b->o.transport, b->o.io != NULL ? b->o.io : "auto", b->o.clients, b->o.size,
+	    b->wire_bytes, b->o.workers, b->o.rate, b->o.seconds, b->connect_s, b->deliveries_per_s,
+	    (unsigned long long)b->p50_us, (unsigned long long)b->p99_us,
+	    (unsigned long long)b->max_us, (unsigned long long)b->lost,
+	    (unsigned long long)fleet_gaps(&b->fleet), (unsigned long long)fleet_cuts(&b->fleet),
 	    (unsigned long long)fleet_violations(&b->fleet), b->cpu_s_per_million);
 	printf(
 	    "\"process_bytes_per_client\":%.1f,\"anonymous_bytes_per_client\":%.1f,\"shared_bytes_per_client\":%.1f,"
@@ -467,9 +513,14 @@ report(const struct bench *b)
 	    per_client(b, b->before.available_kib, b->with.available_kib, 1024),
 	    (unsigned long long)b->before.pss_kib, (unsigned long long)b->with.pss_kib);
 	printf(
-	    "\"rounds\":%u,\"ours_ns\":%.0f,\"floor_ns\":%.0f,\"ratio\":%.3f,\"ratio_low\":%.3f,\"ratio_high\":%.3f}\n",
+	    "\"rounds\":%u,\"ours_ns\":%.0f,\"floor_ns\":%.0f,\"ratio\":%.3f,\"ratio_low\":%.3f,\"ratio_high\":%.3f,",
 	    b->o.rounds, b->o.rounds != 0 ? median(b->ours_ns, b->o.rounds) : 0,
 	    b->o.rounds != 0 ? median(b->floor_ns, b->o.rounds) : 0, ratio, low, high);
+	printf(
+	    "\"beside\":\"%s\",\"beside_ns\":%.0f,\"beside_ratio\":%.3f,\"beside_low\":%.3f,\"beside_high\":%.3f}\n",
+	    b->beside != NULL ? b->o.beside : "",
+	    b->beside != NULL ? median(b->beside_ns, b->o.rounds) : 0, beside, beside_low,
+	    beside_high);
 }
 
 static struct options
@@ -480,6 +531,7 @@ parse(int argc, char **argv)
 	    {"rate", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 'd'},
 	    {"rounds", required_argument, NULL, 'k'}, {"workers", required_argument, NULL, 'w'},
 	    {"ring", required_argument, NULL, 'b'}, {"anywhere", no_argument, NULL, 'a'},
+	    {"io", required_argument, NULL, 'i'}, {"beside", required_argument, NULL, 'e'},
 	    {NULL, 0, NULL, 0}};
 	struct options o = {.transport = "sse",
 	    .clients = 1000,
@@ -510,6 +562,10 @@ parse(int argc, char **argv)
 			o.ring_bytes = n;
 		else if (c == 'a')
 			o.anywhere = true;
+		else if (c == 'i')
+			o.io = optarg;
+		else if (c == 'e')
+			o.beside = optarg;
 		else
 			exit(2);
 	}
@@ -518,6 +574,34 @@ parse(int argc, char **argv)
 	if (o.workers == 0)
 		o.workers = o.clients / WORKER_CLIENTS + 1;
 	return o;
+}
+
+static void
+leave(struct bench *b)
+{
+	fleet_close(&b->fleet);
+	publisher_close(&b->publisher);
+	free(b->line);
+}
+
+/* The second server ends first: server_stop looks for children of whatever kind. */
+static void
+finish(struct tap *t, struct bench *b)
+{
+	struct server *beside = b->beside != NULL ? &b->beside->server : NULL;
+
+	leave(b);
+	if (beside != NULL) {
+		leave(b->beside);
+		kill(beside->pid, SIGTERM);
+		waitpid(beside->pid, NULL, 0);
+		beside->pid = 0;
+	}
+	server_stop(t, &b->server, NULL);
+	if (beside != NULL)
+		server_aftermath(t, beside, NULL);
+	free(b->beside);
+	free(b);
 }
 
 int
@@ -539,10 +623,6 @@ main(int argc, char **argv)
 	if (b->o.rounds != 0)
 		run_rounds(b);
 	report(b);
-	fleet_close(&b->fleet);
-	publisher_close(&b->publisher);
-	server_stop(&t, &b->server, NULL);
-	free(b->line);
-	free(b);
+	finish(&t, b);
 	return t.failed != 0;
 }

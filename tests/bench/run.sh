@@ -3,7 +3,8 @@
 #
 #   RINGCAST_BIN=build/release sh tests/bench/run.sh [N...]        default 1000 10000 100000
 #
-# SIZE, ROUNDS, SECONDS_LOAD and TRANSPORTS in the environment change the rest. The tables go to standard output, the
+# SIZE, ROUNDS, SECONDS_LOAD and TRANSPORTS in the environment change the rest; BESIDE=epoll adds a second server whose
+# workers use epoll, in the same rounds. The tables go to standard output, the
 # JSON lines to $RINGCAST_BIN/bench.jsonl.
 set -eu
 bin=${RINGCAST_BIN:-build/release}
@@ -22,7 +23,8 @@ for clients; do
 	fi
 	for transport in ${TRANSPORTS:-sse ws}; do
 		RINGCAST_BIN=$bin "$bin/tests/bench/fanout" --transport "$transport" --clients "$clients" \
-			--size "$size" --rate "$rate" --seconds "$duration" --rounds "$rounds" >"$lines.part" || {
+			--size "$size" --rate "$rate" --seconds "$duration" --rounds "$rounds" \
+			${BESIDE:+--io io_uring --beside "$BESIDE"} >"$lines.part" || {
 			cat "$lines.part"
 			rm -f "$lines.part"
 			exit 1
