@@ -512,6 +512,8 @@ ask(struct publish_session *s, struct api_query *q)
 {
 	struct master *m = s->set->m;
 
+	publish_commit(
+	    m); /* what was published before is seen, also by who asks in the same turn */
 	q->m = m;
 	q->session = s;
 	q->number = ++m->api->last_number;

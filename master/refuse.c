@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "master/master.h"
@@ -35,20 +36,36 @@ struct refuse {
 	"Content-Type: application/json\r\nAccess-Control-Allow-Origin: *\r\nRetry-After: 5\r\n" \
 	"Connection: close\r\n\r\n"
 
-static const char *const refuse_answers[] = {
-    [REFUSE_FULL] = "HTTP/1.1 503 Service Unavailable\r\n" REFUSE_HEAD REFUSE_BODY(
-	"overloaded", "the server has no room for another connection"),
-    [REFUSE_ADDRESS] = "HTTP/1.1 429 Too Many Requests\r\n" REFUSE_HEAD REFUSE_BODY(
-	"too_many_connections", "too many connections from this address"),
-    [REFUSE_DRAINING] = "HTTP/1.1 503 Service Unavailable\r\n" REFUSE_HEAD REFUSE_BODY(
-	"draining", "the server is stopping"),
+/* Behind the Date. */
+static const struct {
+	const char *line, *rest;
+} refuse_answers[] = {
+    [REFUSE_FULL] = {"HTTP/1.1 503 Service Unavailable\r\n",
+	REFUSE_HEAD REFUSE_BODY("overloaded", "the server has no room for another connection")},
+    [REFUSE_ADDRESS] = {"HTTP/1.1 429 Too Many Requests\r\n",
+	REFUSE_HEAD REFUSE_BODY("too_many_connections", "too many connections from this address")},
+    [REFUSE_DRAINING] = {"HTTP/1.1 503 Service Unavailable\r\n",
+	REFUSE_HEAD REFUSE_BODY("draining", "the server is stopping")},
 };
+
+/* RFC 9110, 6.6.1. */
+static void
+refuse_date(struct out *o, uint64_t unix_ms)
+{
+	const time_t seconds = (time_t)(unix_ms / 1000);
+	struct tm when;
+	char text[64];
+
+	gmtime_r(&seconds, &when);
+	strftime(text, sizeof text, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &when);
+	out_text(o, text);
+}
 
 /* The time to come back differs, so that a crowd does not come back as one. */
 static void
 refuse_stream(struct out *o, uint64_t now_ns)
 {
-	out_text(o, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+	out_text(o, "Content-Type: text/event-stream; charset=utf-8\r\n"
 		    "Cache-Control: no-cache, no-transform\r\nAccess-Control-Allow-Origin: *\r\n"
 		    "Connection: close\r\n\r\nretry: ");
 	out_u64(o, 1000 + now_ns / 1000 * UINT64_C(2654435761) % 9000);
@@ -62,16 +79,20 @@ refuse_answer(struct master *m, int fd, enum refuse_reason reason, bool wait)
 	static const char stream[] = "text/event-stream", query[] = "stream=sse";
 	char request[4096], answer[512];
 	struct out o = out_to(answer, sizeof answer);
+	bool streams;
 	/* Reading also keeps the close from becoming a reset that would overtake the answer. */
 	ssize_t len = recv(fd, request, sizeof request, MSG_DONTWAIT);
 
 	if (len == -1 && errno == EAGAIN && wait)
 		return false;
-	if (len > 0 && (memmem(request, (size_t)len, stream, sizeof stream - 1) != NULL ||
-			   memmem(request, (size_t)len, query, sizeof query - 1) != NULL))
+	streams = len > 0 && (memmem(request, (size_t)len, stream, sizeof stream - 1) != NULL ||
+				 memmem(request, (size_t)len, query, sizeof query - 1) != NULL);
+	out_text(&o, streams ? "HTTP/1.1 200 OK\r\n" : refuse_answers[reason].line);
+	refuse_date(&o, loop_unix_ms(m->loop));
+	if (streams)
 		refuse_stream(&o, loop_now_ns(m->loop) + (uint64_t)fd * 1000);
 	else
-		out_text(&o, refuse_answers[reason]);
+		out_text(&o, refuse_answers[reason].rest);
 	/* The client may be gone already; there is nobody else to tell. */
 	(void)send(fd, o.bytes, o.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	(void)shutdown(fd, SHUT_WR);

@@ -319,6 +319,26 @@ a_deleted_channel_is_forgotten_and_its_subscriptions_end(void **state)
 	fixture_stop(&f);
 }
 
+/* In one segment, so that the event is not committed yet when the channel is asked for. */
+static void
+a_channel_is_shown_with_what_was_published_before_it_was_asked_for(void **state)
+{
+	static char said[65536];
+	struct fixture f;
+	size_t len;
+	int fd;
+
+	(void)state;
+	fixture_start(&f);
+	fd = say(&f, "POST /publish?channel=q HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"
+		     "GET /channels/q HTTP/1.1\r\n\r\n");
+	len = fixture_hear_raw(&f, fd, said, sizeof said);
+	if (!slice_has(slice_of(said, len), "\"events\":1"))
+		fail_msg("%.*s", (int)len, said);
+	close(fd);
+	fixture_stop(&f);
+}
+
 static void
 what_is_asked_wrongly_is_refused(void **state)
 {
@@ -401,6 +421,7 @@ main(void)
 	    cmocka_unit_test(whoever_asked_and_left_is_forgotten),
 	    cmocka_unit_test(connections_are_listed_with_their_names_and_can_be_ended),
 	    cmocka_unit_test(a_deleted_channel_is_forgotten_and_its_subscriptions_end),
+	    cmocka_unit_test(a_channel_is_shown_with_what_was_published_before_it_was_asked_for),
 	    cmocka_unit_test(what_is_asked_wrongly_is_refused),
 	    cmocka_unit_test(connection_texts_come_back_as_they_went),
 	};
