@@ -412,18 +412,27 @@ json_matches(struct text want, struct text have)
 	return wire_json_valid(have);
 }
 
-/* The next message; beats and the ends of replays are passed over unless they are wanted. */
+/* A beat, or the end of a replay: both may come at any time. */
+static bool
+is_live(const struct script *s, const struct peer *p, const struct peer_frame *frame)
+{
+	char op[16];
+
+	if (s->raw || frame->opcode != 1)
+		return false;
+	wire_json_string_at(peer_payload(p, frame), "op", op, sizeof op);
+	return strcmp(op, "live") == 0;
+}
+
+/* The next message; a `live` is passed over unless it is wanted. */
 static const struct peer_frame *
 next_message(struct script *s, struct peer *p, bool live)
 {
 	const struct peer_frame *frame;
-	char op[16];
 
 	do {
 		frame = peer_next(p, &p->messages, deadline());
-	} while (
-	    frame != NULL && frame->opcode == 1 && !s->raw && !live &&
-	    strcmp(wire_json_string_at(peer_payload(p, frame), "op", op, sizeof op), "live") == 0);
+	} while (frame != NULL && !live && is_live(s, p, frame));
 	return frame;
 }
 
@@ -568,8 +577,11 @@ close_is(const char *want, struct text have)
 static bool
 nothing_left(struct script *s)
 {
-	const struct peer *p = &s->peer;
+	struct peer *p = &s->peer;
 
+	while (p->messages.taken != p->messages.count &&
+	       is_live(s, p, &p->messages.frames[p->messages.taken]))
+		p->messages.taken++;
 	if (p->messages.taken != p->messages.count)
 		return fail(s, "a message too many: %.*s",
 		    (int)p->messages.frames[p->messages.taken].len,
@@ -777,7 +789,7 @@ script_run(struct script *s, const struct table_row *row, enum script_delivery d
 	s->window = 0;
 	s->answer = (struct wire_http){0};
 	s->peer = s->witness = (struct peer){.fd = -1};
-	snprintf(s->channel, sizeof s->channel, "row%u.%d.%zu", row->number, (int)delivery, cut);
+	snprintf(s->channel, sizeof s->channel, "row.%u.%u", s->source, s->runs++);
 	good_request(s);
 	for (s->line = 0; good && s->line < row->count; s->line++)
 		good = do_line(s);

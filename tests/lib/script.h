@@ -43,10 +43,11 @@
 enum script_delivery { SCRIPT_WRITES, SCRIPT_JOINED, SCRIPT_BYTES, SCRIPT_CUT };
 
 struct script {
-	const struct server *server; /* set by the caller, as is `source` */
-	unsigned source;             /* of the address that it connects from */
-	char why[400];               /* what did not hold */
-	size_t cuttable;             /* bytes of the first write behind the handshake */
+	const struct server *server; /* of script_new, as is `source` */
+	unsigned source; /* of the address that it connects from, and of its channels' names */
+	unsigned runs;
+	char why[400];   /* what did not hold */
+	size_t cuttable; /* bytes of the first write behind the handshake */
 	/* the row */
 	const struct table_row *row;
 	enum script_delivery delivery;
