@@ -324,6 +324,136 @@ replay_tells_a_lagging_client_only_of_the_channel_that_lost(void **state)
 	client_close(&c);
 }
 
+/* A turn in which the socket of the only client that is sent to has no room. */
+static void
+turn_full(struct fixture *f)
+{
+	f->fake->allowance = 0;
+	fixture_turn(f);
+}
+
+/* More than a lap of the tiny ring, all of which the worker reads, while the client is stuck. */
+static void
+lap(struct fixture *f, const char *channel)
+{
+	for (int i = 0; i < 10; i++)
+		turn_full(f);
+	for (unsigned n = 0; n < 100; n++) {
+		fixture_publish(f, channel, 5000 + n, 1000);
+		turn_full(f);
+	}
+	f->fake->allowance = -1;
+}
+
+/* `0` never gaps; but what was there when the client was welcomed, and is gone when it can be sent, was lost. */
+static void
+replay_tells_who_asked_for_all_of_what_was_lost_since_its_welcome(void **state)
+{
+	struct fixture *f = *state;
+	struct client c, poll;
+
+	lap(f, "a");
+	client_stream(&c, f, DIALECT_SSE, "channel=a&after=0");
+	lap(f, "a");
+	client_run(&c);
+	assert_int_equal(client_count(&c, "\"op\":\"gap\",\"channel\":\"a\""), 1);
+	client_sound(&c, DIALECT_SSE);
+	client_close(&c);
+	client_stream(&c, f, DIALECT_SSE, "channel=a&after=0");
+	client_run(&c);
+	assert_int_equal(client_count(&c, "\"op\":\"gap\""), 0);
+	client_close(&c);
+	client_open(&poll, f);
+	client_get(&poll, "channel=a&after=0&limit=1", "");
+	client_run(&poll);
+	assert_int_equal(client_count(&poll, "\"gaps\":[]"), 1);
+	client_close(&poll);
+}
+
+/* More is kept than one step of a search goes through. */
+static void
+replay_tells_who_asked_for_all_of_what_was_lost_while_it_was_looked_for(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	for (unsigned n = 0; n < 600; n++)
+		fixture_publish(f, "a", n, 0);
+	client_stream(&c, f, DIALECT_SSE, "channel=a&after=0");
+	lap(f, "a");
+	client_run(&c);
+	assert_int_equal(
+	    client_count(&c, "\"channel\":\"a\",\"after\":\"0000000000000-00000\""), 1);
+	client_close(&c);
+}
+
+/* However the ring has forgotten it: the worker has read all of the channel since. */
+static void
+replay_tells_a_lagging_client_no_gap_of_a_channel_that_was_merely_quiet(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int late = 0; late < 2; late++) {
+		struct client c;
+
+		client_stream(&c, f, DIALECT_WS, "channel=quiet&channel=a");
+		fixture_run(f);
+		fixture_publish(f, "quiet", 0, 0);
+		client_run(&c);
+		fixture_publish(f, "a", 1, 1000);
+		lap(f, "a");
+		if (late)
+			fixture_publish(f, "quiet", 1000, 0);
+		client_run(&c);
+		assert_int_not_equal(client_count(&c, "\"op\":\"gap\",\"channel\":\"a\""), 0);
+		assert_int_equal(client_count(&c, "\"op\":\"gap\",\"channel\":\"quiet\""), 0);
+		assert_int_equal(client_count(&c, "#1000#"), late);
+		client_close(&c);
+		fixture_run(f);
+	}
+}
+
+/* And one of what was published meanwhile and is gone, whether or not something came since. */
+static void
+replay_tells_a_lagging_client_of_a_quiet_channel_that_lost(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int late = 0; late < 2; late++) {
+		struct client c;
+
+		client_stream(&c, f, DIALECT_WS, "channel=quiet&channel=a");
+		fixture_run(f);
+		fixture_publish(f, "a", 1, 1000);
+		fixture_publish(f, "quiet", 0, 0);
+		lap(f, "a");
+		if (late)
+			fixture_publish(f, "quiet", 1000, 0);
+		client_run(&c);
+		assert_int_equal(client_count(&c, "\"op\":\"gap\",\"channel\":\"quiet\""), 1);
+		assert_int_equal(client_count(&c, "#1000#"), late);
+		client_close(&c);
+		fixture_run(f);
+	}
+}
+
+/* An id is a place, and 0-0 lies before every ring. */
+static void
+replay_tells_a_gap_behind_the_id_of_zero(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	fixture_publish(f, "a", 0, 0);
+	client_open(&c, f);
+	client_get(&c, "channel=a&after=0-0", "");
+	client_run(&c);
+	client_has(&c, 0, 0);
+	assert_int_equal(
+	    client_count(&c, "\"gaps\":[{\"channel\":\"a\",\"after\":\"0000000000000-00000\","), 1);
+	client_close(&c);
+}
+
 /* ---- several channels --------------------------------------------------------------------------------- */
 
 static void
@@ -691,6 +821,20 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		replay_tells_a_lagging_client_only_of_the_channel_that_lost, setup_tiny,
 		fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_tells_who_asked_for_all_of_what_was_lost_since_its_welcome, setup_tiny,
+		fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_tells_who_asked_for_all_of_what_was_lost_while_it_was_looked_for, setup_tiny,
+		fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_tells_a_lagging_client_no_gap_of_a_channel_that_was_merely_quiet, setup_tiny,
+		fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_tells_a_lagging_client_of_a_quiet_channel_that_lost, setup_tiny,
+		fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		replay_tells_a_gap_behind_the_id_of_zero, setup_tiny, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		replay_of_a_later_subscription_has_all_of_it_and_nothing_twice, fixture_setup,
 		fixture_teardown),
