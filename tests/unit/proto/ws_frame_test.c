@@ -233,6 +233,11 @@ ws_frame_renders_what_the_rfc_shows(void **state)
 	assert_int_equal(o.len, 11);
 	assert_memory_equal(bytes, "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", 11);
 	o = out_to(bytes, sizeof bytes);
+	/* RFC 7692 7.2.3.1 */
+	ws_frame_render_compressed(&o, WS_TEXT, SLICE_LITERAL("\xf2\x48\xcd\xc9\xc9\x07\x00"));
+	assert_int_equal(o.len, 9);
+	assert_memory_equal(o.bytes, "\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00", 9);
+	o = out_to(o.bytes, o.cap);
 	ws_frame_render_head(&o, WS_TEXT, false, 3);
 	ws_frame_render_head(&o, WS_CONTINUATION, true, 256);
 	ws_frame_render_head(&o, WS_BINARY, true, 65536);

@@ -385,6 +385,85 @@ ws_input_refuses_frames_of_the_wrong_side(void **state)
 	}
 }
 
+static const struct {
+	const char *name;
+	struct frame frames[FRAMES_MAX];
+	const char *expected;
+} packed_streams[] = {
+    {"one", {F(0xc1, "a")}, "packed text(a)"},
+    {"binary", {F(0xc2, "\xff")}, "packed binary(\xff)"},
+    {"text is not looked into", {F(0xc1, "\xff\xfe")}, "packed text(\xff\xfe)"},
+    {"text that is not packed is", {F(0xc1, "\xff"), F(0x81, "\xff")},
+	"packed text(\xff) error(1007)"},
+    {"in pieces", {F(0x41, "a"), F(0x00, ""), F(0x80, "b")}, "packed text(ab)"},
+    {"only empty pieces", {F(0x42, ""), F(0x80, "")}, "packed binary()"},
+    {"control frames between pieces", {F(0x41, "a"), F(0x89, "p"), F(0x8a, ""), F(0x80, "b")},
+	"ping(p) pong() packed text(ab)"},
+    {"by turns", {F(0xc1, "a"), F(0x81, "b"), F(0x01, "c"), F(0x80, "d"), F(0xc2, "e")},
+	"packed text(a) text(b) text(cd) packed binary(e)"},
+    {"on a continuation", {F(0x41, "a"), F(0xc0, "b")}, "error(1002)"},
+    {"on a continuation of what is not packed", {F(0x01, "a"), F(0xc0, "b")}, "error(1002)"},
+    {"on a ping", {F(0xc9, "")}, "error(1002)"},
+    {"on a pong between pieces", {F(0x41, "a"), F(0xca, "")}, "error(1002)"},
+    {"on a close", {F(0xc8, "\x03\xe8")}, "error(1002)"},
+    {"with RSV2", {F(0xe1, "a")}, "error(1002)"},
+    {"with RSV3", {F(0xd1, "a")}, "error(1002)"},
+    {"RSV2 alone", {F(0xa1, "a")}, "error(1002)"},
+    {"with an unknown opcode", {F(0xc3, "a")}, "error(1002)"},
+    {"inside another", {F(0x41, "a"), F(0xc1, "b")}, "error(1002)"},
+    {"200 of 200", {F(0xc1, NINES NINES NINES NINES)}, "packed text(" NINES NINES NINES NINES ")"},
+    {"201 of 200", {F(0xc1, NINES NINES NINES NINES "9")}, "error(1009)"},
+    {"201 of 200 in pieces", {F(0x41, NINES NINES), F(0x80, NINES NINES "9")}, "error(1009)"},
+};
+
+/* RFC 7692 section 6, at every cut, from both sides. */
+static void
+ws_input_marks_compressed_messages(void **state)
+{
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < 2 * sizeof packed_streams / sizeof packed_streams[0]; i++) {
+		enum ws_role role = i % 2 ? WS_CLIENT : WS_SERVER;
+		size_t len = build(b, packed_streams[i / 2].frames, role);
+
+		for (size_t cut = 0; cut <= len; cut++) {
+			struct ws_input input;
+
+			ws_input_start(&input, role, LIMIT);
+			ws_input_deflate(&input);
+			ws_log_open(&b->log);
+			if (cut == 0) /* and a byte at a time */
+				for (size_t at = 0; at < len; at++)
+					feed(b, &input, at, at + 1);
+			else
+				feed(b, &input, 0, cut);
+			if (cut != 0)
+				feed(b, &input, cut, len);
+			assert_log(b, packed_streams[i / 2].name, cut, cut,
+			    packed_streams[i / 2].expected);
+		}
+	}
+}
+
+static void
+ws_input_is_as_new_after_a_compressed_message(void **state)
+{
+	static const struct frame frames[FRAMES_MAX] = {F(0x41, "a"), F(0x89, ""), F(0x80, "b")};
+	struct bench *b = *state;
+	size_t len = build(b, frames, WS_SERVER);
+	struct ws_input input, fresh;
+
+	ws_input_start(&input, WS_SERVER, LIMIT);
+	ws_input_deflate(&input);
+	fresh = input;
+	ws_log_open(&b->log);
+	for (size_t at = 0; at < len; at++) {
+		feed(b, &input, at, at + 1);
+		assert_int_equal(ws_input_idle(&input), at + 1 == len);
+	}
+	assert_memory_equal(&input, &fresh, sizeof input);
+}
+
 /* One message in one read is the common case: it must come as one piece, where it was read to. */
 static void
 ws_input_gives_a_whole_message_in_place(void **state)
@@ -421,6 +500,8 @@ main(void)
 	    cmocka_unit_test(ws_input_takes_every_length_form_with_every_mask),
 	    cmocka_unit_test(ws_input_refuses_frames_of_the_wrong_side),
 	    cmocka_unit_test(ws_input_gives_a_whole_message_in_place),
+	    cmocka_unit_test(ws_input_marks_compressed_messages),
+	    cmocka_unit_test(ws_input_is_as_new_after_a_compressed_message),
 	};
 
 	return cmocka_run_group_tests(tests, bench_open, bench_close);

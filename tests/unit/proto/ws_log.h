@@ -2,7 +2,7 @@
  * ws_log.h: what ws_input reported, put together as a caller must, and written down as text. Two
  * streams that mean the same give the same log, however they were cut into reads.
  *
- *     text(Hello) ping(x) binary(..) close(1000,bye) error(1002)
+ *     text(Hello) ping(x) binary(..) close(1000,bye) error(1002) packed text(..)
  *
  * On the way every event is held against what ws_input.h promises: pieces lie in the bytes fed,
  * first and last are where they must be, nothing follows the end.
@@ -25,6 +25,7 @@ struct ws_log {
 	char message[WS_LOG_BYTES / 2];
 	size_t message_len;
 	bool message_open;
+	bool message_packed;
 	char control[WS_FRAME_CONTROL_BYTES_MAX];
 	size_t control_len;
 	bool control_open;
@@ -70,6 +71,8 @@ ws_log_data(struct ws_log *log, const struct ws_input_event *event)
 	WS_LOG_CHECK(event->opcode == WS_TEXT || event->opcode == WS_BINARY);
 	WS_LOG_CHECK(event->data.len != 0 || event->last);
 	WS_LOG_CHECK(event->data.len <= sizeof log->message - log->message_len);
+	WS_LOG_CHECK(event->first || event->compressed == log->message_packed);
+	log->message_packed = event->compressed;
 	memcpy(log->message + log->message_len, event->data.bytes, event->data.len);
 	log->message_len += event->data.len;
 	log->message_open = !event->last;
@@ -77,7 +80,10 @@ ws_log_data(struct ws_log *log, const struct ws_input_event *event)
 	if (!event->last)
 		return;
 	WS_LOG_CHECK(event->message_len == log->message_len);
-	ws_log_write(log, event->opcode == WS_TEXT ? "text(" : "binary(",
+	ws_log_write(log,
+	    event->compressed ? event->opcode == WS_TEXT ? "packed text(" : "packed binary("
+	    : event->opcode == WS_TEXT ? "text("
+				       : "binary(",
 	    slice_of(log->message, log->message_len));
 	log->message_len = 0;
 }

@@ -25,7 +25,8 @@ run_all(struct fixture *f, struct client *c, unsigned count)
 	} while (after != before);
 }
 
-static const enum dialect streams[] = {DIALECT_SSE, DIALECT_SSE_JSON, DIALECT_WS, DIALECT_WS_RAW};
+static const enum dialect streams[] = {DIALECT_SSE, DIALECT_SSE_JSON, DIALECT_WS, DIALECT_WS_RAW,
+    DIALECT_WS_DEFLATE, DIALECT_WS_RAW_DEFLATE};
 #define STREAMS (sizeof streams / sizeof streams[0])
 
 static void

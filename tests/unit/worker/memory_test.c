@@ -53,7 +53,7 @@ turns(struct fixture *f)
 	refusal.worker = false;
 }
 
-enum { SSE, WS, RAW, POLL, HELD, MERGED, SLOW, PUBLISHER, CLIENTS };
+enum { SSE, WS, RAW, PACKED, PACKED_RAW, POLL, HELD, MERGED, SLOW, PUBLISHER, CLIENTS };
 
 static void
 come(struct fixture *f, struct client *c)
@@ -61,6 +61,8 @@ come(struct fixture *f, struct client *c)
 	client_stream(&c[SSE], f, DIALECT_SSE, "channel=a");
 	client_stream(&c[WS], f, DIALECT_WS, "channel=a&after=0");
 	client_stream(&c[RAW], f, DIALECT_WS_RAW, "channel=a");
+	client_stream(&c[PACKED], f, DIALECT_WS_DEFLATE, "channel=a");
+	client_stream(&c[PACKED_RAW], f, DIALECT_WS_RAW_DEFLATE, "channel=a&channel=b");
 	client_stream(&c[MERGED], f, DIALECT_WS, "channel=a&channel=b&after=-5");
 	client_stream(&c[SLOW], f, DIALECT_SSE_JSON, "channel=a&channel=b");
 	client_open(&c[POLL], f);
@@ -87,6 +89,8 @@ play(struct fixture *f)
 	client_op(&c[WS], "{\"op\":\"subscribe\",\"channel\":\"b\",\"after\":\"0\"}");
 	client_frame(&c[WS], 0x01, "{\"op\":\"pi", 9);
 	client_frame(&c[WS], 0x80, "ng\"}", 4);
+	client_frame(&c[PACKED], 0x41, "\xf2\x48\xcd", 3);
+	client_frame(&c[PACKED], 0x80, "\xc9\xc9\x07\x00", 4);
 	turns(f);
 	fixture_master_answers(f);
 	f->fake->allowance = 300;
@@ -110,6 +114,8 @@ play(struct fixture *f)
 		client_sound(&c[SSE], DIALECT_SSE);
 	if (!c[RAW].ended)
 		client_has(&c[RAW], 1, 7);
+	if (!c[PACKED].ended)
+		client_has(&c[PACKED], 1, 7);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		client_close(&c[i]);
 	turns(f);
@@ -127,6 +133,8 @@ memory_refused_anywhere_costs_one_client_at_most(void **state)
 		unsigned ended;
 
 		assert_true(fixture_begin(&f, 1 << 20, false));
+		f.settings.compression_takeover_bytes = 50 << 10; /* a window for one of them */
+		fixture_set(&f);
 		refusal = (struct refusal){.left = n};
 		ended = play(&f);
 		refusal.left = 0;
@@ -140,6 +148,7 @@ memory_refused_anywhere_costs_one_client_at_most(void **state)
 		assert_int_equal(f.w->channels.count, 0);
 		assert_int_equal(f.w->extras.used, 0);
 		assert_int_equal(f.w->extras.tail_bytes, 0);
+		assert_int_equal(f.w->deflate.window_bytes, 0);
 		fixture_end(&f);
 		if (!refusal.refused)
 			break;

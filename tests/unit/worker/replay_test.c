@@ -7,7 +7,8 @@
 #include "proto/id.h"
 #include "tests/unit/worker/worker_fixture.h"
 
-static const enum dialect streams[] = {DIALECT_SSE, DIALECT_SSE_JSON, DIALECT_WS, DIALECT_WS_RAW};
+static const enum dialect streams[] = {DIALECT_SSE, DIALECT_SSE_JSON, DIALECT_WS, DIALECT_WS_RAW,
+    DIALECT_WS_DEFLATE, DIALECT_WS_RAW_DEFLATE};
 #define STREAMS (sizeof streams / sizeof streams[0])
 
 static int
@@ -58,7 +59,7 @@ replay_begins_where_each_kind_of_cursor_says(void **state)
 			client_has(&c, cases[i].first, 9);
 			client_sound(&c, streams[d]);
 			assert_int_equal(client_slot(&c)->state, CONN_LIVE);
-			if (streams[d] != DIALECT_WS_RAW)
+			if (streams[d] != DIALECT_WS_RAW && streams[d] != DIALECT_WS_RAW_DEFLATE)
 				assert_int_equal(client_count(&c, "\"op\":\"live\""), 1);
 			client_close(&c);
 			fixture_run(f);
@@ -245,7 +246,7 @@ replay_tells_a_gap_iff_an_event_is_gone(void **state)
 			snprintf(want, sizeof want,
 			    "{\"op\":\"gap\",\"channel\":\"a\",\"after\":\"%s\",\"at\":\"%s\"}",
 			    text, text_of(ids[oldest - 1], at));
-			if (streams[d] != DIALECT_WS_RAW)
+			if (streams[d] != DIALECT_WS_RAW && streams[d] != DIALECT_WS_RAW_DEFLATE)
 				assert_int_equal(client_count(&c, want), gap);
 			client_close(&c);
 		}
@@ -564,10 +565,12 @@ cut_at_every_byte(struct fixture *f, enum dialect dialect, const char *query, un
 		}
 		client_run(&c);
 		client_has(&c, 0, events - 1);
-		if (length == 0)
+		/* Compressed ids are not all of one length: the shortest stream is cut at each byte. */
+		if (length == 0 || (c.deflate && c.len < length))
 			length = c.len;
-		assert_int_equal(c.len, length);
-		if (dialect == DIALECT_WS || dialect == DIALECT_WS_RAW)
+		if (!c.deflate)
+			assert_int_equal(c.len, length);
+		if (dialect >= DIALECT_WS)
 			assert_null(frames_fault(c.bytes, c.len));
 		else
 			assert_null(events_fault(c.bytes, c.len));
@@ -577,6 +580,7 @@ cut_at_every_byte(struct fixture *f, enum dialect dialect, const char *query, un
 		fixture_run(f);
 	}
 	assert_int_equal(f->fake->cuts - cuts, length);
+	assert_int_equal(board_get(&f->w->board, BOARD_CLOSED_ERROR), 0);
 }
 
 static void

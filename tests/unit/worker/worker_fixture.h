@@ -27,6 +27,7 @@
 #include "worker/channel.h"
 #include "worker/conn.h"
 #include "worker/loop.h"
+#include "tests/unit/worker/client_plain.h"
 #include "worker/worker.h"
 
 #define FIXTURE_SLOTS 4096
@@ -451,7 +452,8 @@ struct client {
 	uint32_t slot, generation;
 	char *bytes; /* everything that was received, terminated */
 	size_t len;
-	bool ended; /* the server has closed */
+	bool ended;   /* the server has closed */
+	bool deflate; /* its events come compressed */
 };
 
 static inline void
@@ -588,6 +590,7 @@ client_stream(struct client *c, struct fixture *f, enum dialect dialect, const c
 	char whole[1024];
 
 	client_open(c, f);
+	c->deflate = dialect >= DIALECT_WS_DEFLATE;
 	snprintf(
 	    whole, sizeof whole, "%s%s", query, dialect == DIALECT_SSE_JSON ? "&format=json" : "");
 	client_get(c, whole, fields[dialect]);
@@ -623,10 +626,13 @@ client_op(struct client *c, const char *json)
 static inline unsigned
 client_count(const struct client *c, const char *needle)
 {
+	size_t len = c->len;
+	char *plain = c->deflate ? client_plain(c->bytes, c->len, &len) : NULL;
+	const char *bytes = c->deflate ? plain : c->bytes;
 	unsigned n = 0;
 
-	for (const char *at = c->bytes; at != NULL && c->len != 0;
-	     at = memmem(at, c->len - (size_t)(at - c->bytes), needle, strlen(needle))) {
+	for (const char *at = bytes; at != NULL && len != 0;
+	     at = memmem(at, len - (size_t)(at - bytes), needle, strlen(needle))) {
 		if (memcmp(at, needle, strlen(needle)) == 0) {
 			n++;
 			at += strlen(needle);
@@ -634,6 +640,7 @@ client_count(const struct client *c, const char *needle)
 			at++;
 		}
 	}
+	free(plain);
 	return n;
 }
 
@@ -641,10 +648,12 @@ client_count(const struct client *c, const char *needle)
 static inline size_t
 client_numbers(const struct client *c, unsigned *numbers, size_t max)
 {
-	size_t n = 0;
-	const char *at = c->bytes;
+	size_t n = 0, len = c->len;
+	char *plain = c->deflate ? client_plain(c->bytes, c->len, &len) : NULL;
+	const char *bytes = c->deflate ? plain : c->bytes;
+	const char *at = bytes;
 
-	while (at != NULL && (at = memchr(at, '#', c->len - (size_t)(at - c->bytes))) != NULL) {
+	while (at != NULL && (at = memchr(at, '#', len - (size_t)(at - bytes))) != NULL) {
 		char *end;
 		const unsigned long number = strtoul(at + 1, &end, 10);
 
@@ -655,6 +664,7 @@ client_numbers(const struct client *c, unsigned *numbers, size_t max)
 		numbers[n++] = (unsigned)number;
 		at = end + 1;
 	}
+	free(plain);
 	return n;
 }
 
