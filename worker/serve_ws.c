@@ -217,7 +217,7 @@ keep_window(struct worker *w, struct slot *s, const struct ws_deflate *offer)
 }
 
 /* Answers an offer of compression; the answer's field goes to o. Returns the dialect. */
-static enum dialect
+static uint8_t
 negotiate(struct worker *w, struct slot *s, const struct session_request *r, struct out *o)
 {
 	const struct ws_deflate_offers *offers = &r->handshake->extensions;
