@@ -85,6 +85,19 @@ take_rsv1(struct ws_input *input)
 	input->rsv1 = 1;
 }
 
+/*
+ * How much more a message may declare. Deflate makes what it cannot shorten longer, by 5 bytes a block, and no block
+ * of zlib's has less than 128: a message of the limit may have as much more while it is compressed.
+ */
+static uint64_t
+message_room(const struct ws_input *input)
+{
+	const bool compressed = input->message != 0 ? input->compressed : input->rsv1;
+	const uint64_t len_max = input->message_len_max;
+
+	return len_max + (compressed ? len_max / 16 + 64 : 0) - input->message_len;
+}
+
 static void
 begin_frame(struct ws_input *input, const struct ws_frame *frame, struct ws_input_event *event)
 {
@@ -116,7 +129,6 @@ begin_frame(struct ws_input *input, const struct ws_frame *frame, struct ws_inpu
 static size_t
 take_head(struct ws_input *input, const char *bytes, size_t len, struct ws_input_event *event)
 {
-	uint64_t room = input->message_len_max - input->message_len;
 	size_t before = input->head_len;
 	size_t added = sizeof input->head - before;
 	struct ws_frame frame;
@@ -134,7 +146,7 @@ take_head(struct ws_input *input, const char *bytes, size_t len, struct ws_input
 		return added;
 	}
 	used = ws_frame_parse(&frame, slice_of((const char *)input->head, before + added),
-	    (enum ws_role)input->role, room);
+	    (enum ws_role)input->role, message_room(input));
 	if (used < 0) {
 		enum ws_frame_error error = (enum ws_frame_error)used;
 

@@ -85,7 +85,7 @@ void ws_input_start(struct ws_input *input, enum ws_role role, uint32_t message_
 
 /*
  * permessage-deflate was negotiated. To be called after every ws_input_start of such a connection. The
- * limit on a message then also holds for its compressed form.
+ * compressed form of a message may have a sixteenth and 64 bytes more than the limit, which holds for what is inside.
  */
 void ws_input_deflate(struct ws_input *input);
 

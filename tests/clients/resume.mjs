@@ -28,7 +28,8 @@ for (const [name, follower] of followers)
 		follower.stop();
 		equal([follower.error, follower.gaps], [null, 0], 'error and gaps');
 		equal(follower.ids, ids, 'ids');
-		check(follower.ends >= 2, `${follower.ends} ends of connections`);
+		// A poll that is between two requests when the workers are killed need not notice.
+		check(follower.ends >= 2 || name.endsWith('longpoll'), `${follower.ends} ends of connections`);
 	});
 await tap.test('server_leaves_nothing', () => server.stop());
 tap.end();

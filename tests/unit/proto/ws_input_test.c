@@ -486,10 +486,60 @@ ws_input_gives_a_whole_message_in_place(void **state)
 	assert_true(event.first && event.last);
 }
 
+/* What deflate cannot shorten it makes longer: 1,600 bytes may declare 1,600 / 16 + 64 more, but only while they are compressed. */
+static void
+ws_input_gives_compressed_messages_room_for_what_is_not_shortened(void **state)
+{
+	static const struct {
+		unsigned before,
+		    first; /* a whole frame of one byte before it, or none; then the head */
+		unsigned len;
+		bool taken;
+	} cases[] = {
+	    {0, 0xc2, 1764, true},
+	    {0, 0xc2, 1765, false},
+	    {0, 0x82, 1600, true},
+	    {0, 0x82, 1601, false},
+	    {0x42, 0x80, 1763, true},
+	    {0x42, 0x80, 1764, false},
+	    {0x02, 0x80, 1599, true},
+	    {0x02, 0x80, 1600, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char bytes[16];
+		size_t len = 0, used = 0;
+		struct ws_input_event event = {.kind = WS_INPUT_MORE};
+		struct ws_input input;
+
+		if (cases[i].before != 0) {
+			const unsigned char frame[7] = {(unsigned char)cases[i].before, 0x81};
+
+			memcpy(bytes, frame, sizeof frame);
+			len = sizeof frame;
+		}
+		bytes[len++] = (char)cases[i].first;
+		bytes[len++] = (char)(0x80 | 126);
+		bytes[len++] = (char)(cases[i].len >> 8);
+		bytes[len++] = (char)(cases[i].len & 255);
+		memset(bytes + len, 0, 4);
+		len += 4;
+		ws_input_start(&input, WS_SERVER, 1600);
+		ws_input_deflate(&input);
+		while (used < len)
+			used += ws_input_next(&input, bytes + used, len - used, &event);
+		assert_int_equal(event.kind, cases[i].taken ? WS_INPUT_MORE : WS_INPUT_ERROR);
+		if (!cases[i].taken)
+			assert_int_equal(event.code, WS_CLOSE_TOO_BIG);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(ws_input_gives_compressed_messages_room_for_what_is_not_shortened),
 	    cmocka_unit_test(ws_input_reports_the_same_at_every_cut),
 	    cmocka_unit_test(ws_input_reports_the_same_one_byte_at_a_time),
 	    cmocka_unit_test(ws_input_survives_a_move_between_any_two_bytes),
