@@ -64,7 +64,9 @@ function tries(url) {
 		eventsource: listen('channel=kept&after=0'),
 		eventsource_with_credentials: listen('channel=kept&after=0', { withCredentials: true }),
 		websocket: connect('channel=kept&after=0'),
+		post_with_every_header: post('channel=demo.page', { Authorization: 'Bearer x', 'Last-Event-ID': '0', 'Content-Type': 'application/json' }, '3'),
 		error_400: get('/events'),
+		error_400_of_a_cursor: get('/events?channel=x&after=x'),
 		error_403: get('/events?channel=secret.x'),
 		error_404: get('/nothing'),
 		error_405: get('/healthz', { method: 'POST', body: 'x' }),
@@ -72,9 +74,13 @@ function tries(url) {
 		error_415: post('channel=demo.page', { 'Content-Type': 'text/plain; charset=latin1' }, 'x'),
 		error_429: get(`/events?${channels(129)}`),
 		retry_after_of_429: async () => Number((await fetch(`${url}/events?${channels(129)}`)).headers.get('Retry-After')) > 0,
+		date_of_429: async () => (await fetch(`${url}/events?${channels(129)}`)).headers.get('Date'),
 		preflight_of_another_method: get('/events?channel=kept', { method: 'DELETE' }),
 		preflight_of_another_header: get('/events?channel=kept', { headers: { 'X-Other': '1' } }),
 		eventsource_on_a_closed_channel: listen('channel=secret.x'),
+		eventsource_without_a_channel: listen(''),
+		eventsource_with_an_address_too_long: listen(`channel=${'x'.repeat(17000)}`),
+		eventsource_with_too_many_channels: listen(channels(129)),
 	};
 }
 
@@ -89,7 +95,9 @@ const everything = {
 	eventsource: 'there',
 	eventsource_with_credentials: 'there',
 	websocket: 'there',
+	post_with_every_header: [200, true],
 	error_400: [400, 'no_channel'],
+	error_400_of_a_cursor: [400, 'bad_after'],
 	error_403: [403, 'forbidden'],
 	error_404: [404, 'not_found'],
 	error_405: [405, 'method_not_allowed'],
@@ -97,20 +105,24 @@ const everything = {
 	error_415: [415, 'unsupported_type'],
 	error_429: [429, 'too_many_channels'],
 	retry_after_of_429: true,
+	date_of_429: null,
 	preflight_of_another_method: FAILED,
 	preflight_of_another_header: FAILED,
 	eventsource_on_a_closed_channel: 'closed for good',
+	eventsource_without_a_channel: 'closed for good',
+	eventsource_with_an_address_too_long: 'closed for good',
+	eventsource_with_too_many_channels: 'comes back',
 };
 const nothing = Object.fromEntries(Object.keys(everything).map((name) => [name, name.startsWith('eventsource') ? 'closed for good' : FAILED]));
 
 const kept = async (to, channel) => (await (await fetch(to.events({ channel, after: 0 }))).json()).events.map(({ data }) => data);
 
 async function tryAll(who, to, from, expected) {
-	const page = await openPage(browser, `${origin(from)}/`, { expected: EXPECTED });
+	const page = await openPage(browser, `${from}/`, { expected: EXPECTED });
 	await page.addScriptTag({ content: `window.tries = ${tries};` });
 	for (const [name, wanted] of Object.entries(expected))
 		await tap.test(`${who}_${name}`, async () => {
-			const got = await page.evaluate(([what, url]) => window.tries(url)[what]().catch(String), [name, at(to)]);
+			const got = await page.evaluate(([what, url]) => window.tries(url)[what]().catch(String), [name, to]);
 			equal(got, wanted, 'what the page sees');
 		});
 	await tap.test(`${who}_does_not_complain_of_else`, () => equal(page.complaints, [], 'complaints'));
@@ -120,17 +132,35 @@ async function tryAll(who, to, from, expected) {
 for (const to of [server, anyone])
 	await to.publish({ channel: 'kept', data: 'there' });
 
-await tryAll('origin_that_is_not_listed', server, 'evil', { ...nothing, post_that_is_opaque: ['opaque', 0], websocket: 'closed with 1006' });
+await tryAll('origin_that_is_not_listed', at(server), origin('evil'), { ...nothing, post_that_is_opaque: ['opaque', 0], websocket: 'closed with 1006' });
 await tap.test('origin_that_is_not_listed_has_published_nothing', async () => equal(await kept(server, 'demo.page'), [], 'kept'));
 
-await tryAll('origin_that_is_listed', server, 'app', everything);
-await tap.test('origin_that_is_listed_has_published', async () => equal(await kept(server, 'demo.page'), ['x', { a: 1 }, 2, 'x'], 'kept'));
+await tryAll('origin_that_is_listed', at(server), origin('app'), everything);
+await tap.test('origin_that_is_listed_has_published', async () => equal(await kept(server, 'demo.page'), ['x', { a: 1 }, 2, 'x', 3], 'kept'));
 
-await tryAll('any_origin', anyone, 'evil', {
+// Only listed origins may send credentials.
+const withoutCredentials = {
 	...everything,
 	poll_with_credentials: FAILED,
 	post_with_credentials: FAILED,
 	eventsource_with_credentials: 'closed for good',
+};
+await tryAll('any_origin', at(anyone), origin('evil'), withoutCredentials);
+await tryAll('loopback_pair', server.url, `http://localhost:${site.port}`, withoutCredentials);
+
+await tap.test('sandboxed_frame_has_no_origin_and_gets_nothing', async (after) => {
+	const page = await openPage(browser, `${origin('app')}/`, { expected: EXPECTED });
+	after(() => page.context().close());
+	await page.evaluate(() => {
+		const frame = Object.assign(document.createElement('iframe'), { sandbox: 'allow-scripts', srcdoc: '<!doctype html>' });
+		return new Promise((resolve) => {
+			frame.onload = resolve;
+			document.body.append(frame);
+		});
+	});
+	const frame = page.frames()[1];
+	for (const [name, wanted] of [['poll', FAILED], ['post_without_preflight', FAILED], ['eventsource', 'closed for good'], ['websocket', 'closed with 1006']])
+		equal(await frame.evaluate(([what, url, code]) => (0, eval)(`(${code})`)(url)[what]().catch(String), [name, at(server), String(tries)]), wanted, name);
 });
 
 await tap.test('page_loses_nothing_when_workers_are_killed', async (after) => {
