@@ -280,9 +280,11 @@ poll_fires_once_and_tests_readiness_when_armed(void **state)
 	assert_int_equal(event.result, POLLIN);
 	assert_int_equal(event.flags, IO_ENDED);
 
-	/* One shot: more input is not told of. */
+	/* One shot: more input is not told of, nor does it end a wait. */
 	assert_int_equal(io_send_now(pair[0], "b", 1), 1);
+	uint64_t begin = io_clock_ns();
 	assert_int_equal(io_wait(&f->io, 20), 0);
+	assert_true(io_clock_ns() - begin >= 20 * UINT64_C(1000000));
 	assert_no_event(&f->io);
 
 	/* Armed again with input unread: fires at once. */
