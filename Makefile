@@ -124,6 +124,9 @@ $(OUT)/tests/model/%: $(OUT)/tests/model/%.o $(LEAVES)
 FUZZ := $(call binaries,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_DRIVER := $(if $(filter fuzz,$(FLAVOUR)),-fsanitize=fuzzer,$(OUT)/tests/fuzz/replay.o)
 FUZZ_LIBS_worker := $(OUT)/tests/fuzz/worker_judge.o $(WORKER_LIBS)
+FUZZ_LIBS_deflate := $(WORKER_LIBS)
+FUZZ_LIBS_config := $(MASTER_LIBS)
+FUZZ_LIBS_publish := $(MASTER_LIBS)
 define fuzz_rule
 $$(OUT)/tests/fuzz/$(1)_fuzz: $$(OUT)/tests/fuzz/$(1)_fuzz.o $$(or $$(FUZZ_LIBS_$(1)),$$(LEAVES)) $$(filter %.o,$$(FUZZ_DRIVER))
 	$$(LINK) -o $$@ $$^ $$(filter -%,$$(FUZZ_DRIVER)) -lcmocka -luring -ljansson -lz

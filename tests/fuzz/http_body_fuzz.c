@@ -1,6 +1,6 @@
 /*
- * http_body_fuzz.c: a body decodes to the same data, length and error however its bytes are cut,
- * and what our own encoder writes decodes to what went in.
+ * http_body_fuzz.c: a body decodes to the same data, length and error however its bytes are cut; of chunks a slow reader written
+ * from the grammar says the same; and what our own encoder writes decodes to what went in.
  *
  * Input: a byte for the framing, a byte for the limit, a byte for the cuts, then the body.
  */
@@ -8,6 +8,8 @@
 
 #include "proto/http_body.h"
 #include "proto/http_response.h"
+#include "shm/limits.h"
+#include "tests/unit/proto/http_reference.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -72,6 +74,19 @@ check_round_trip(struct slice input, size_t step)
 	CHECK(slice_equal(slice_of(d.bytes, d.len), input));
 }
 
+static void
+check_chunks(const struct decoded *d, struct slice input, uint64_t max)
+{
+	static char expected[CAP];
+	size_t len;
+	const ssize_t n = http_reference_chunked(
+	    input.bytes, input.len, LIMIT_CHUNK_LINE_BYTES, max, expected, &len);
+
+	CHECK(d->complete == (n > 0) && (d->error != 0) == (n < 0));
+	CHECK(n <= 0 || d->consumed == (size_t)n);
+	CHECK(n < 0 || slice_equal(slice_of(d->bytes, d->len), slice_of(expected, len)));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -91,6 +106,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		decode(&cut, body, input, step);
 		CHECK(whole.error == cut.error && whole.complete == cut.complete);
 		CHECK(whole.len <= max && cut.len <= max);
+		if (framing == HTTP_FRAMING_CHUNKED)
+			check_chunks(&whole, input, max);
 		if (whole.error == 0) {
 			CHECK(whole.consumed == cut.consumed);
 			CHECK(slice_equal(

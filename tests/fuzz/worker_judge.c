@@ -117,6 +117,7 @@ struct stream {
 	size_t base;                 /* of the stream in the client's bytes */
 	struct sub subs[JUDGE_CHANNELS];
 	uint8_t got[JUDGE_EVENTS_MAX]; /* how often each event came */
+	uint64_t cursor;               /* event streams: the last event id */
 	uint64_t last;                 /* id of the last event since the last subscription */
 	uint32_t checked;              /* events before this one were looked for */
 	bool welcomed, closed;
@@ -377,14 +378,19 @@ told(void *context, struct slice type, struct slice data, struct slice id, size_
 		    slice_equal(slice_of(type.bytes + 9, type.len - 9), member_text(object, "op")),
 		    "an op under another's name");
 		control(s, object, end);
-		if (json_object_get(object, "at") != NULL)
+		/* A gap moves no cursor: it stands before what follows it. */
+		if (type.len == 12 && memcmp(type.bytes + 9, "gap", 3) == 0)
+			CHECK(id_of_text(id) == s->cursor, "a gap moves the cursor");
+		else if (json_object_get(object, "at") != NULL)
 			CHECK(id_of_text(id) == member_id(object, "at"),
 			    "a control object's cursor is its id");
+		s->cursor = id_of_text(id);
 		json_decref(object);
 		return;
 	}
 	CHECK(s->welcomed, "no welcome first");
-	e = event_of(s->j, id_of_text(id));
+	s->cursor = id_of_text(id);
+	e = event_of(s->j, s->cursor);
 	CHECK(e != NULL, "an event that was never published");
 	if (s->ask == NULL)
 		s->json = slice_equal(type, SLICE_LITERAL("message")) && data.len > 8 &&
@@ -483,7 +489,7 @@ close_frame(struct stream *s, const struct ws_reference_frame *f)
 static void
 frames(struct stream *s, struct slice bytes)
 {
-	struct ws_reference_frame f;
+	struct ws_reference_frame f = {0};
 	size_t at = 0, n;
 
 	while (
