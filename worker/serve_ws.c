@@ -247,7 +247,7 @@ serve_ws_start(struct worker *w, uint32_t slot, const struct session_request *r)
 
 	if (!check_handshake(w, slot, r))
 		return;
-	conn_set_dialect(w, slot, negotiate(w, s, r, &extensions));
+	conn_set_dialect(w, slot, (uint8_t)negotiate(w, s, r, &extensions));
 	s->flags &= (uint16_t)~CONN_KEEP_ALIVE;
 	conn_set_state(w, slot, CONN_CATCHUP);
 	ws_handshake_render_answer(&o, r->handshake, slice_of(extensions.bytes, extensions.len));
