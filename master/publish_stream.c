@@ -46,10 +46,11 @@ publish_stream_seal(struct publish_session *s)
 	static const char hex[] = "0123456789abcdef";
 	struct publish_stream *stream = &s->stream;
 	size_t len = s->out.len - stream->chunk_at - CHUNK_HEAD_BYTES;
-	char *head = s->out.bytes + s->out.start + stream->chunk_at;
+	char *head;
 
 	if (!stream->chunk_open)
 		return;
+	head = s->out.bytes + s->out.start + stream->chunk_at;
 	stream->chunk_open = false;
 	assert(len <= CHUNK_BYTES_MAX);
 	for (int i = 5; i >= 0; i--, len >>= 4)

@@ -51,6 +51,8 @@ http_forwarded_client(const struct http_request *request, const struct address_r
 
 	while (http_request_list_next(request, HTTP_X_FORWARDED_FOR, &list, &quoted)) {
 		while (comma_next(&quoted, &element)) {
+			if (element.len == 0)
+				continue;
 			if (!read_element(element, &address)) {
 				any = false;
 			} else if (!any || !address_in_any(&address, trusted, count)) {

@@ -294,6 +294,9 @@ ring_seek_time(const struct ring *r, uint64_t time_ms, uint64_t *cursor)
 	*cursor = settled;
 	if (oldest >= tail)
 		return RING_OK;
+	/* The tail was read first, so no writer can have made it so; and blocks beyond number would be searched. */
+	if (tail - oldest > r->size)
+		return RING_CORRUPT;
 	result = nearest_block(r, time_ms, tail, &position);
 	while (result == RING_OK) {
 		result = ring_read_peek(r, position, buffer, sizeof buffer, &record);
