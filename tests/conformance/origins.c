@@ -88,6 +88,7 @@ struct suite {
 	unsigned rows; /* so far: a name for each one's channel */
 	size_t done;
 	char fields[16384]; /* of the row */
+	char octets[40000]; /* of its `ask` */
 };
 
 static bool
@@ -263,9 +264,9 @@ holds(const struct stream *s, const struct table_line *line)
 static bool
 ask_once(struct suite *suite, const struct table_row *row, const char *channel)
 {
-	static char octets[40000];
+	char *const octets = suite->octets;
 	struct ask ask = {.name = "the row's own"};
-	const ptrdiff_t n = table_bytes(table_value(row, "ask"), octets, sizeof octets - 1);
+	const ptrdiff_t n = table_bytes(table_value(row, "ask"), octets, sizeof suite->octets - 1);
 	char *rest = octets;
 
 	octets[n < 0 ? 0 : n] = '\0';
