@@ -194,7 +194,7 @@ wire_id_text(uint64_t id, char buffer[20])
 bool
 wire_equal(struct text a, const char *b)
 {
-	return a.len == strlen(b) && memcmp(a.bytes, b, a.len) == 0;
+	return a.len == strlen(b) && (a.len == 0 || memcmp(a.bytes, b, a.len) == 0);
 }
 
 const char *
