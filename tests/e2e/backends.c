@@ -5,12 +5,14 @@
  * E2E_NO_IO_URING in the environment says that io_uring is forbidden here: `auto` must then find
  * epoll, and `io_uring` must end with a reason. tests/systemd/seccomp_test.sh runs it so.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/lib/storm.h"
 
 #define WORKERS 2
+#define READY_MS 10000
 #define FALLBACK "workers use epoll instead of io_uring"
 #define STATS_BYTES (1u << 18)
 
@@ -34,6 +36,20 @@ workers_with(const struct server *s, const char *io)
 	return n;
 }
 
+/* The server is ready when its first worker is: waits for the others. */
+static bool
+all_workers_serve(const struct server *s)
+{
+	char line[64];
+
+	for (unsigned i = 0; i < WORKERS; i++) {
+		snprintf(line, sizeof line, "worker serves worker=%u ", i);
+		if (!server_log_has(s, line, READY_MS))
+			return false;
+	}
+	return true;
+}
+
 /* Asked for `wanted`, the server uses `used`, and delivers. */
 static void
 serves(struct tap *t, const char *wanted, const char *used, bool falls_back)
@@ -53,8 +69,8 @@ serves(struct tap *t, const char *wanted, const char *used, bool falls_back)
 		server_start(&s, &(struct server_options){.workers = WORKERS, .members = members}),
 		"a server with io=%s starts", wanted))
 		return;
-	tap_check(t, workers_with(&s, used) == WORKERS, "io=%s: every worker says %s in /stats",
-	    wanted, used);
+	tap_check(t, all_workers_serve(&s) && workers_with(&s, used) == WORKERS,
+	    "io=%s: every worker says %s in /stats", wanted, used);
 	snprintf(line, sizeof line, "io=%s", used);
 	tap_check(t, server_log_count(&s, line) == WORKERS,
 	    "io=%s: the log says %s of every worker", wanted, used);
