@@ -15,6 +15,11 @@
 
 #define THREADS 16
 #define CUT_BYTES_MAX 48 /* of a first write that is cut at each of its bytes */
+#ifdef SANITIZED
+#define CUT_STEP 7 /* slow: some of the cuts */
+#else
+#define CUT_STEP 1
+#endif
 
 #define LIMITS "\"max_event_bytes\": 262144, \"max_channels_per_connection\": 4, "
 #define RULES                                                                      \
@@ -38,7 +43,7 @@ run_row(struct script *s, const struct table_row *row, bool once)
 		return false;
 	if (s->window != 0 || cuttable > CUT_BYTES_MAX)
 		return true;
-	for (size_t cut = 1; cut < cuttable; cut++)
+	for (size_t cut = 1; cut < cuttable; cut += CUT_STEP)
 		if (!script_run(s, row, SCRIPT_CUT, cut))
 			return false;
 	return true;
@@ -137,7 +142,7 @@ main(void)
 	static const char *const tables[] = {"_handshake", "", "_control", "_fragments", "_utf8",
 	    "_close", "_limits", "_ops", "_raw", NULL};
 	static const char *const beats[] = {"_beats", NULL};
-	struct tap t = tap_start(55);
+	struct tap t = tap_start(200);
 
 	run_tables(&t, LIMITS RULES "\"beat_s\": {\"ws\": 30}", tables, false);
 	run_tables(&t, LIMITS RULES "\"beat_s\": {\"ws\": 1}", beats, true);

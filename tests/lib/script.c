@@ -164,10 +164,12 @@ take_answer(struct script *s)
 	if (!flush(s, true))
 		return false;
 	for (;;) {
-		n = wire_http_parse(p->in + p->parsed, p->in_len - p->parsed, p->ended, &s->answer);
+		n = p->in_len == p->parsed ? 0
+					   : wire_http_parse(p->in + p->parsed,
+						 p->in_len - p->parsed, p->ended, &s->answer);
 		if (n != 0)
 			break;
-		if (!peer_read(p, deadline()) && (p->fault != NULL || !p->ended))
+		if (p->ended || (!peer_read(p, deadline()) && !p->ended))
 			return fail_peer(s, "no answer to the handshake");
 	}
 	if (n < 0)
