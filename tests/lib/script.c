@@ -90,7 +90,7 @@ static void
 good_request(struct script *s)
 {
 	static const char *const fields[] = {"Host: localhost", "Upgrade: websocket",
-	    "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: " WIRE_WS_KEY,
+	    "Connection: Upgrade", "Sec-WebSocket-Version: 13", ("Sec-WebSocket-Key: " WIRE_WS_KEY),
 	    "Sec-WebSocket-Protocol: ringcast.raw"};
 
 	snprintf(s->method, sizeof s->method, "GET");
