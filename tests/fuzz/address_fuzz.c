@@ -103,9 +103,8 @@ parse_element(struct slice e, struct address *a)
 	if (end != NULL) {
 		host = slice_of(e.bytes + 1, (size_t)(end - e.bytes) - 1);
 		port = slice_of(end + 1, e.len - host.len - 2);
-		if (!parse(host, a) ||
-		    address_is_ipv4(a) !=
-			(memchr(host.bytes, '.', host.len) != NULL && address_is_ipv4(a)))
+		/* What stands in brackets is IPv6. */
+		if (memchr(host.bytes, ':', host.len) == NULL || !parse(host, a))
 			return false;
 	} else if (parse(e, a)) {
 		return true;
@@ -143,7 +142,8 @@ check_forwarded(const uint8_t *data, size_t size)
 	bool found;
 
 	trusted = (struct address_range){.prefix = (uint8_t)(data[0] % 129)};
-	memset(trusted.address.bytes + 10, 255, 2);
+	for (unsigned bit = 80; bit < 96 && bit < trusted.prefix; bit++)
+		trusted.address.bytes[bit / 8] |= (uint8_t)(128 >> bit % 8);
 	len = snprintf(head, sizeof head, "GET / HTTP/1.1\r\nX-Forwarded-For: ");
 	memcpy(head + len, data + 1, size - 1);
 	len += (int)size - 1;

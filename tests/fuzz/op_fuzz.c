@@ -8,6 +8,16 @@
 #include "proto/control.h"
 #include "proto/op.h"
 
+/* Names that proto/json.h and jansson.h both have: here they mean jansson's. */
+#define JSON_NULL JANSSON_NULL
+#define JSON_FALSE JANSSON_FALSE
+#define JSON_TRUE JANSSON_TRUE
+#define JSON_STRING JANSSON_STRING
+#define JSON_ARRAY JANSSON_ARRAY
+#define JSON_OBJECT JANSSON_OBJECT
+#define json_string jansson_string
+#include <jansson.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
@@ -25,6 +35,40 @@ check_echo(const struct op *op, const struct event_fault *fault)
 	assert(slice_equal(control.message, slice_text(fault->message)));
 }
 
+static void
+check_text(const json_t *value, struct slice text)
+{
+	assert(json_is_string(value) && json_string_length(value) == text.len &&
+	       memcmp(json_string_value(value), text.bytes, text.len) == 0);
+}
+
+/* What was understood is what jansson reads, where it reads the message. */
+static void
+check_meaning(const struct op *op, struct slice message)
+{
+	static const char *const words[] = {[OP_SUBSCRIBE] = "subscribe",
+	    [OP_UNSUBSCRIBE] = "unsubscribe",
+	    [OP_PUBLISH] = "publish",
+	    [OP_PING] = "ping"};
+	json_t *object = json_loadb(message.bytes, message.len, JSON_ALLOW_NUL, NULL);
+	const json_t *type, *data;
+
+	if (object == NULL)
+		return; /* a number out of jansson's range */
+	check_text(json_object_get(object, "op"), slice_text(words[op->kind]));
+	if (op->kind != OP_PING)
+		check_text(json_object_get(object, "channel"), op->channel);
+	if (op->kind == OP_PUBLISH) {
+		type = json_object_get(object, "type");
+		data = json_object_get(object, "data");
+		if (json_is_string(type))
+			check_text(type, op->event.type);
+		if (op->event.kind == EVENT_TEXT)
+			check_text(data, op->event.data);
+	}
+	json_decref(object);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -34,6 +78,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	assert(scratch.bytes != NULL);
 	if (op_parse(&op, slice_of((const char *)data, size), &scratch, &fault)) {
+		check_meaning(&op, slice_of((const char *)data, size));
 		if (op.kind != OP_PING)
 			assert(event_channel_fault(op.channel) == NULL);
 		if (op.kind == OP_PUBLISH)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <jansson.h>
+#include <zlib.h>
 
 #include "tests/fuzz/worker_judge.h"
 
@@ -166,6 +167,32 @@ next_object(struct slice *rest)
 	CHECK(i < rest->len, "an object that does not end");
 	*rest = slice_of(rest->bytes + i + 1, rest->len - i - 1);
 	return slice_of(rest->bytes - (i + 1 - start), i + 1 - start);
+}
+
+/* A message as RFC 7692, 7.2.2 has it, or an answer's gzip member, by zlib. To be dropped. */
+static inline struct slice
+inflated(struct slice packed, bool gzip)
+{
+	static unsigned char tail[] = {0, 0, 0xff, 0xff};
+	const size_t cap = 4 << 20;
+	char *plain = malloc(cap);
+	z_stream z = {.next_in = (unsigned char *)(uintptr_t)packed.bytes,
+	    .avail_in = (unsigned)packed.len,
+	    .next_out = (unsigned char *)plain,
+	    .avail_out = (unsigned)cap};
+	int result;
+
+	CHECK(plain != NULL && inflateInit2(&z, gzip ? 31 : -15) == Z_OK, "memory");
+	result = inflate(&z, Z_SYNC_FLUSH);
+	CHECK(result == (gzip ? Z_STREAM_END : Z_OK) && z.avail_in == 0, "what was compressed");
+	if (!gzip) {
+		z.next_in = tail;
+		z.avail_in = sizeof tail;
+		CHECK(inflate(&z, Z_SYNC_FLUSH) == Z_OK && z.avail_in == 0, "a whole message");
+	}
+	CHECK(z.avail_out != 0, "a message of some size");
+	inflateEnd(&z);
+	return slice_of(plain, cap - z.avail_out);
 }
 
 #endif

@@ -8,6 +8,8 @@
  */
 #include <stddef.h>
 
+#include <zlib.h>
+
 #include "proto/id.h"
 #include "tests/fuzz/worker_world.h"
 #include "tests/unit/proto/ws_reference.h"
@@ -215,6 +217,10 @@ put_request(struct out *o, const struct judge_ask *ask, unsigned how)
 	    [JUDGE_WS_RAW] = WS_FIELDS "Sec-WebSocket-Protocol: ringcast.raw\r\n",
 	    [JUDGE_TRANSPORTS] = NULL,
 	};
+	static const char *const extensions[] = {"",
+	    "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+	    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
+	    "Sec-WebSocket-Extensions: x, permessage-deflate; client_no_context_takeover\r\n"};
 	const bool last_event_id = ask->transport == JUDGE_SSE && (how & 1) != 0 &&
 				   (ask->after == JUDGE_ID || ask->after == JUDGE_FUTURE);
 
@@ -241,6 +247,10 @@ put_request(struct out *o, const struct judge_ask *ask, unsigned how)
 	if (ask->transport == JUDGE_SSE_JSON)
 		out_text(o, "&format=json");
 	out_text(o, " HTTP/1.1\r\nHost: a\r\n");
+	if (ask->transport == JUDGE_WS || ask->transport == JUDGE_WS_RAW)
+		out_text(o, extensions[how >> 1 & 3]);
+	if (ask->transport <= JUDGE_LONGPOLL && (how & 2) != 0)
+		out_text(o, "Accept-Encoding: gzip\r\n");
 	if (fields[ask->transport] != NULL)
 		out_text(o, fields[ask->transport]);
 	if (last_event_id) {
@@ -295,6 +305,23 @@ ask_for(struct world *x, struct user *u, struct tape *t)
 	}
 }
 
+/* As RFC 7692, 7.2.1 says. Returns the length, or 0: it does not fit. */
+static size_t
+pack(const char *bytes, size_t len, uint8_t *to, size_t cap)
+{
+	z_stream z = {.next_in = (unsigned char *)(uintptr_t)bytes,
+	    .avail_in = (unsigned)len,
+	    .next_out = to,
+	    .avail_out = (unsigned)cap};
+	size_t packed;
+
+	CHECK(deflateInit2(&z, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) == Z_OK, "memory");
+	CHECK(deflate(&z, Z_SYNC_FLUSH) == Z_OK, "deflate");
+	packed = cap - z.avail_out;
+	deflateEnd(&z);
+	return z.avail_out == 0 || packed < 4 ? 0 : packed - 4;
+}
+
 /* A masked frame, whole or in fragments. */
 static void
 send_message(
@@ -302,7 +329,7 @@ send_message(
 {
 	static uint8_t frame[65536];
 	const uint8_t mask[4] = {(uint8_t)how, 2, 3, (uint8_t)(how >> 1)};
-	const size_t cut = (how & 1) != 0 && opcode < 8 ? len / 2 : len;
+	const size_t cut = (how & 1) != 0 && (opcode & 8) == 0 ? len / 2 : len;
 
 	if (cut != len) {
 		send_bytes(u, (char *)frame,
@@ -396,6 +423,13 @@ speak(struct world *x, struct user *u, struct tape *t)
 	}
 	default:
 		put_op(x, u, t, &o, how);
+		if ((frames & 24) == 24) { /* compressed, whether that was agreed on or not */
+			static uint8_t packed[2048];
+
+			send_message(x, u, 0x41, (const char *)packed,
+			    pack(bytes, o.len, packed, sizeof packed), frames);
+			return;
+		}
 		send_message(x, u, 1, bytes, o.len, frames);
 	}
 }

@@ -121,6 +121,7 @@ struct stream {
 	uint64_t last;                 /* id of the last event since the last subscription */
 	uint32_t checked;              /* events before this one were looked for */
 	bool welcomed, closed;
+	bool deflates;     /* permessage-deflate was agreed on */
 	uint32_t raw_next; /* bare data: the event expected next, at the earliest */
 };
 
@@ -446,14 +447,13 @@ take_raw(struct stream *s, bool text, struct slice payload)
 }
 
 static void
-message(struct stream *s, const struct ws_reference_frame *f, size_t end)
+message(struct stream *s, const struct ws_reference_frame *f, struct slice payload, size_t end)
 {
-	const struct slice payload = slice_of((const char *)f->payload, (size_t)f->length);
 	const bool raw = s->ask != NULL && s->ask->transport == JUDGE_WS_RAW;
 	json_t *object;
 
-	CHECK(
-	    f->opcode == 2 || utf8_reference(f->payload, (size_t)f->length) == UTF8_REFERENCE_WHOLE,
+	CHECK(f->opcode == 2 || utf8_reference((const unsigned char *)payload.bytes, payload.len) ==
+				    UTF8_REFERENCE_WHOLE,
 	    "text that is not UTF-8");
 	if (raw) {
 		take_raw(s, f->opcode == 1, payload);
@@ -471,6 +471,23 @@ message(struct stream *s, const struct ws_reference_frame *f, size_t end)
 	else
 		take_object(s, object, payload);
 	json_decref(object);
+}
+
+/* A message that is compressed says so, and is smaller for it. */
+static void
+take_message(struct stream *s, const struct ws_reference_frame *f, size_t end)
+{
+	const struct slice payload = slice_of((const char *)f->payload, (size_t)f->length);
+	struct slice plain;
+
+	if (!f->rsv1) {
+		message(s, f, payload, end);
+		return;
+	}
+	plain = inflated(payload, false);
+	CHECK(plain.len > payload.len, "compressed, and no smaller");
+	message(s, f, plain, end);
+	drop(plain);
 }
 
 static void
@@ -495,12 +512,14 @@ frames(struct stream *s, struct slice bytes)
 	while (
 	    (n = ws_reference_read(&f, (const uint8_t *)bytes.bytes + at, bytes.len - at)) != 0) {
 		CHECK(!s->closed, "something behind the close frame");
-		CHECK(f.fin && !f.rsv1 && !f.rsv2 && !f.rsv3 && !f.masked, "a frame's first bits");
+		CHECK(!f.rsv1 || (s->deflates && f.opcode < 3),
+		    "a compressed frame that nobody asked for");
+		CHECK(f.fin && !f.rsv2 && !f.rsv3 && !f.masked, "a frame's first bits");
 		CHECK(ws_reference_length_is_minimal(&f), "a length in a longer form");
 		at += n;
 		CHECK(f.opcode < 8 || f.length <= 125, "a long control frame");
 		if (f.opcode == 1 || f.opcode == 2)
-			message(s, &f, at);
+			take_message(s, &f, at);
 		else if (f.opcode == 8)
 			close_frame(s, &f);
 		else
@@ -587,11 +606,18 @@ poll_answer(const struct judge *j, const struct judge_client *c, const struct ju
 
 /* ---- HTTP ------------------------------------------------------------------------------------------------ */
 
+static bool
+begins(struct slice s, const char *with)
+{
+	return s.len >= strlen(with) && memcmp(s.bytes, with, strlen(with)) == 0;
+}
+
 struct head {
 	unsigned status;
 	bool has_length, close;
 	size_t length;
 	struct slice type, protocol;
+	bool deflates, gzipped;
 };
 
 static bool
@@ -622,6 +648,12 @@ head_field(struct head *h, struct slice line)
 		h->type = value;
 	} else if (name_is(name, "sec-websocket-protocol")) {
 		h->protocol = value;
+	} else if (name_is(name, "sec-websocket-extensions")) {
+		CHECK(begins(value, "permessage-deflate"), "an extension that nobody knows");
+		h->deflates = true;
+	} else if (name_is(name, "content-encoding")) {
+		CHECK(name_is(value, "gzip"), "a coding that nobody asked for");
+		h->gzipped = true;
 	} else if (name_is(name, "connection")) {
 		h->close = name_is(value, "close");
 	} else {
@@ -667,12 +699,6 @@ read_head(struct head *h, struct slice bytes)
 	}
 }
 
-static bool
-begins(struct slice s, const char *with)
-{
-	return s.len >= strlen(with) && memcmp(s.bytes, with, strlen(with)) == 0;
-}
-
 /* A stream fills the rest of the connection. */
 static void
 stream(const struct judge *j, const struct judge_client *c, const struct judge_ask *ask,
@@ -686,6 +712,7 @@ stream(const struct judge *j, const struct judge_client *c, const struct judge_a
 	s->c = c;
 	s->ask = ask;
 	s->base = at;
+	s->deflates = h->deflates;
 	if (h->status == 101) {
 		CHECK(ask == NULL || ask->transport == JUDGE_WS || ask->transport == JUDGE_WS_RAW,
 		    "a WebSocket that nobody asked for");
@@ -698,6 +725,20 @@ stream(const struct judge *j, const struct judge_client *c, const struct judge_a
 		event_stream(s, rest);
 	}
 	free(s);
+}
+
+static void
+json_answer(const struct judge *j, const struct judge_client *c, const struct judge_ask *ask,
+    struct slice body)
+{
+	if (begins(body, "{\"events\":[")) {
+		CHECK(
+		    ask == NULL || ask->transport == JUDGE_POLL || ask->transport == JUDGE_LONGPOLL,
+		    "a poll that nobody asked for");
+		poll_answer(j, c, ask, body);
+	} else {
+		json_decref(load(body));
+	}
 }
 
 /* All were, unless they are long polls that wait for each other longer than the end was waited for. */
@@ -747,14 +788,11 @@ judge_client(const struct judge *j, const struct judge_client *c)
 		}
 		at += body.len;
 		if (begins(h.type, "application/json") && body.len != 0) {
-			if (begins(body, "{\"events\":[")) {
-				CHECK(ask == NULL || ask->transport == JUDGE_POLL ||
-					  ask->transport == JUDGE_LONGPOLL,
-				    "a poll that nobody asked for");
-				poll_answer(j, c, ask, body);
-			} else {
-				json_decref(load(body));
-			}
+			const struct slice plain = h.gzipped ? inflated(body, true) : body;
+
+			json_answer(j, c, ask, plain);
+			if (h.gzipped)
+				drop(plain);
 		}
 	}
 	CHECK(at == c->len || !c->open, "half a head");

@@ -286,7 +286,17 @@ hear(struct world *x)
 }
 
 static inline void
-give_settings(struct world *x, unsigned how)
+settle_compression(struct order_settings *s, unsigned how)
+{
+	s->compression = (how & 1) != 0;
+	s->compression_poll = (how & 2) != 0;
+	s->compression_level = (uint8_t)(1 + (how >> 2) % 9);
+	s->compression_min_bytes = (how & 64) != 0 ? 32 : 300;
+	s->compression_takeover_bytes = (how & 128) != 0 ? 65536 : 0;
+}
+
+static inline void
+give_settings(struct world *x, unsigned how, unsigned more)
 {
 	static const struct rule open = {SLICE_LITERAL("*"), RULE_ANYONE, RULE_ANYONE, RULE_GAP};
 	struct order_settings *s = &x->f.settings;
@@ -311,6 +321,7 @@ give_settings(struct world *x, unsigned how)
 	if ((how & 64) != 0)
 		s->beat_ws_s = s->beat_sse_s = 1;
 	s->console = (how & 128) != 0;
+	settle_compression(s, more);
 	order_encode_settings(&o, s);
 	tell(x, &o, -1);
 	free(o.bytes);
@@ -334,9 +345,12 @@ order(struct world *x, struct tape *t)
 		break;
 	}
 	case 1:
-	case 2:
-		give_settings(x, tape_byte(t));
+	case 2: {
+		const unsigned settings = tape_byte(t);
+
+		give_settings(x, settings, tape_byte(t));
 		return;
+	}
 	case 3: {
 		const struct order_end_channel m = {channel};
 

@@ -1,7 +1,7 @@
 /*
  * ws_input_fuzz.c: a stream of WebSocket frames means the same however reads cut it.
  *
- * Input: one byte of role (bit 0) and seed for the cuts, one of message limit, then the stream.
+ * Input: one byte of role (bit 0), compression (bit 1) and seed for the cuts, one of message limit, then the stream.
  */
 #define WS_LOG_BYTES (1 << 14)
 
@@ -50,10 +50,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	ws_log_open(whole);
 	ws_input_start(&input, role, data[1]);
+	if ((data[0] & 2) != 0)
+		ws_input_deflate(&input);
 	ws_log_feed(whole, &input, copy, size - 2);
 
 	ws_log_open(cut);
 	ws_input_start(&input, role, data[1]);
+	if ((data[0] & 2) != 0)
+		ws_input_deflate(&input);
 	feed_in_cuts(cut, &input, data + 2, size - 2, (uint32_t)data[0] << 16);
 
 	WS_LOG_CHECK(whole->len == cut->len);
