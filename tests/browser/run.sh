@@ -13,7 +13,7 @@ skip() {
 }
 command -v node >/dev/null 2>&1 || skip "node is not installed"
 command -v npm >/dev/null 2>&1 || skip "npm is not installed"
-[ "$(node -p 'parseInt(process.versions.node, 10) >= 20')" = true ] || skip "node $(node --version) is older than 20"
+[ "$(node -p 'parseInt(process.versions.node, 10) >= 18')" = true ] || skip "node $(node --version) is older than 18"
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || skip "${CHROMIUM:-/usr/bin/chromium} is not installed"
 if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
 	if ! log=$(npm ci --no-audit --no-fund --ignore-scripts 2>&1); then

@@ -20,7 +20,7 @@ function ws(name, perMessageDeflate, answer) {
 	const kit = { name, fetch, answer, answered: [], connections: [] };
 	kit.webSocket = (url, protocols) => {
 		const createConnection = (options) => {
-			const connection = net.connect(options);
+			const connection = net.connect({ ...options, path: options.socketPath }); // its path is the request's, no socket's
 			kit.connections.push({ url, protocol: protocols[0], connection });
 			return connection;
 		};
@@ -79,6 +79,7 @@ await tap.test('judge_finds_what_is_altered', () => {
 		sse: (payload) => ({ id: event.id, text: payload.kind === 'binary' ? payload.base64 : payload.text.replace(/\r\n?/g, '\n') }),
 		raw: (payload) => (payload.kind === 'binary' ? { bytes: payload.bytes } : { text: payload.text }),
 	};
+	const replaced = (items, at, item) => items.map((old, i) => (i === at ? item : old));
 	const altered = (item) => (item.bytes ? { bytes: Uint8Array.from([...item.bytes, 0]) } : { ...item, text: item.text.replace(/(.*)(.)/s, '$1\x01$2') });
 	for (const [form, itemOf] of Object.entries(came)) {
 		const expected = few.map((payload) => ({ payload, ...event }));
@@ -91,11 +92,11 @@ await tap.test('judge_finds_what_is_altered', () => {
 		equal(said(items.slice(0, -1)), [few.length - 1, few.at(-1).name], `${form}: one less`);
 		equal(said([...items, items[0]]), [few.length, '1 more came'], `${form}: one more`);
 		for (const i of few.keys()) {
-			const fault = judge('judge', form, items.with(i, altered(items[i])), expected);
+			const fault = judge('judge', form, replaced(items, i, altered(items[i])), expected);
 			equal([fault.agreed, fault.first?.startsWith(few[i].name)], [few.length - 1, true], `${form}: ${few[i].name} altered`);
 		}
 		if (form === 'sse' || form === 'streamed')
-			equal(said(items.with(1, { ...items[1], id: '1763856000000-00001' }))[0], few.length - 1, `${form}: another id`);
+			equal(said(replaced(items, 1, { ...items[1], id: '1763856000000-00001' }))[0], few.length - 1, `${form}: another id`);
 	}
 });
 

@@ -20,7 +20,8 @@ const kits = {
 const followers = Object.entries(kits).flatMap(([name, kit]) =>
 	Object.entries(followAll(kit, server.url, 'killed')).map(([way, follower]) => [`${name}_${way}`, follower]));
 await until(() => followers.every(([, { begun }]) => begun), 'all have begun');
-const ids = await publishThroughKills(server, 'killed');
+const ids = await publishThroughKills(server, 'killed', (id) =>
+	until(() => followers.every(([, { error, ids: got }]) => error !== null || got.at(-1) >= id), 'an event between the kills'));
 
 for (const [name, follower] of followers)
 	await tap.test(`${name}_loses_nothing_when_workers_are_killed`, async () => {

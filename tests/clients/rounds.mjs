@@ -28,11 +28,14 @@ export function report(tap, { name, agreed, of, first }) {
 	tap.result(`${name}: ${agreed} of ${of} payloads agree`, agreed === of && first === null ? null : new Failure(first));
 }
 
-// Publishes one by one, and kills all workers twice meanwhile: the ids.
-export async function publishThroughKills(server, channel) {
+// Publishes one by one, and kills all workers twice meanwhile: the ids. The second time only when everybody has come back from the first,
+// which `reached(id)` waits for; else a client that was away for both would notice one.
+export async function publishThroughKills(server, channel, reached) {
 	const ids = [];
 	for (let n = 0; n < 200; n++) {
 		ids.push((await server.publish({ channel, data: n })).id);
+		if (n === 100)
+			await reached(ids.at(-1));
 		if (n === 50 || n === 120)
 			await server.killWorkers();
 	}

@@ -15,7 +15,7 @@ skip() {
 command -v node >/dev/null 2>&1 || skip "node is not installed"
 command -v npm >/dev/null 2>&1 || skip "npm is not installed"
 command -v curl >/dev/null 2>&1 || skip "curl is not installed"
-[ "$(node -p 'parseInt(process.versions.node, 10) >= 20')" = true ] || skip "node $(node --version) is older than 20"
+[ "$(node -p 'parseInt(process.versions.node, 10) >= 18')" = true ] || skip "node $(node --version) is older than 18"
 if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
 	if ! log=$(npm ci --no-audit --no-fund --ignore-scripts 2>&1); then
 		echo "not ok 1 - npm ci"
