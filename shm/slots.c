@@ -83,14 +83,14 @@ slots_take(struct slots *s)
 	uint32_t generation;
 
 	if (number != 0) {
+		assert(s->table[number].state == SLOTS_STATE_FREE);
 		s->head->free_list = s->table[number].queue_next;
-	} else {
+	} else { /* whatever a worker that died of wild writes left there */
 		if (s->head->touched == s->head->max)
 			return 0;
 		number = s->head->touched++;
 	}
 	slot = &s->table[number];
-	assert(slot->state == SLOTS_STATE_FREE);
 	generation = slot->generation;
 	memset(slot, 0, sizeof *slot);
 	slot->generation = generation;
