@@ -83,6 +83,7 @@ struct ws_partial {
 struct extra {
 	struct buffer tail; /* bytes to be sent before anything else */
 	uint32_t tail_off;  /* how many of them are sent */
+	uint32_t cut_order; /* of the event's channels, the one that it is shown as */
 	uint64_t cut_id;    /* the event whose frame is half sent; when slot.offset is not 0 */
 	uint64_t cut_hash;  /* of that frame, when it is compressed */
 	/* what was read and could not be used yet: part of a head, a body, a message */

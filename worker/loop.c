@@ -222,6 +222,7 @@ loop_turn(struct worker *w)
 	more |= timer_run(w, TIMERS_A_TURN);
 	more |= drain(w);
 	deliver_flush(w);
+	kept_age(w);
 	conn_sweep(w);
 	intake_tell_closed(w);
 	intake_flush(w);
@@ -296,6 +297,7 @@ loop_free(struct worker *w)
 	free(w->orders);
 	channel_free_all(w);
 	replay_free(w);
+	kept_free(w);
 	deliver_free(w);
 	extra_free_all(w);
 	deflate_free(w);

@@ -554,6 +554,55 @@ continues(struct worker *w, const struct slot *s, const struct extra *x, const s
 	       ring_hash(&w->ring, v->bytes.bytes, v->frames[0].end) == x->cut_hash;
 }
 
+static struct kept_key
+cut_key(const struct slot *s, const struct extra *x)
+{
+	return (struct kept_key){.id = x->cut_id,
+	    .hash = conn_is_packed(s) ? x->cut_hash : 0,
+	    .order = x->cut_order,
+	    .dialect = s->dialect};
+}
+
+/* The rest of a half-sent frame, of those that are kept. False: it must be rendered. */
+static bool
+continue_kept(struct worker *w, uint32_t slot, struct extra *x)
+{
+	struct slot *s = worker_slot(w, slot);
+	const struct kept_key key = cut_key(s, x);
+	const struct run frames = {kept_find(w, &key), 0, 1};
+
+	if (frames.wave == NULL)
+		return false;
+	for (uint32_t i = 0; i < x->sub_count; i++) {
+		struct sub *sub = &x->subs[i];
+
+		if (sub->phase == SUB_AT && sub->next_id > key.id)
+			continue;
+		if (sub->phase == SUB_AT && sub->next_id == key.id) {
+			sub->phase = SUB_CURRENT;
+			sub->position = sub->next_position;
+			sub->id = key.id;
+		} else {
+			lose_place(
+			    sub); /* what it looks for lies before the frame, or is the frame */
+		}
+	}
+	deliver_frames(w, slot, &frames, 1, s->offset, key.id);
+	return true;
+}
+
+/* A large frame that goes out in pieces is not rendered for each of them. */
+static void
+keep(struct worker *w, const struct slot *s, const struct extra *x, struct replay_run *run,
+    struct run *frames)
+{
+	const struct kept_key key = cut_key(s, x);
+	const struct wave *kept = kept_take(w, &key, &run->wave);
+
+	if (kept != NULL)
+		frames->wave = kept;
+}
+
 static void
 serve_stream(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 {
@@ -581,6 +630,8 @@ serve_stream(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 		return;
 	}
 	frames = (struct run){&run->wave, 0, run->wave.count};
+	if (s->offset != 0)
+		keep(w, s, x, run, &frames);
 	deliver_frames(w, slot, &frames, 1, s->offset, run->reached);
 }
 
@@ -632,6 +683,8 @@ replay_serve(struct worker *w, uint32_t slot)
 		become_live(w, slot, w->read_id);
 		return;
 	}
+	if (s->offset != 0 && continue_kept(w, slot, x))
+		return;
 	bound = ring_last_id(&w->ring);
 	if (bound < w->read_id)
 		bound = w->read_id;
@@ -701,9 +754,11 @@ replay_cut(
 		return;
 	x = extra_of(w, s);
 	s->offset = offset;
-	x->cut_id = offset != 0 ? frame->id : 0;
-	if (offset != 0 && conn_is_packed(s))
+	/* Of a frame that was cut before, the hash is known: what goes on with it was compared. */
+	if (offset != 0 && conn_is_packed(s) && x->cut_id != frame->id)
 		x->cut_hash = ring_hash(&w->ring, bytes.bytes, bytes.len);
+	x->cut_id = offset != 0 ? frame->id : 0;
+	x->cut_order = frame->order;
 	for (uint32_t i = 0; i < x->sub_count; i++) {
 		struct sub *sub = &x->subs[i];
 

@@ -34,6 +34,7 @@
 #include "worker/deliver.h"
 #include "worker/extra.h"
 #include "worker/io.h"
+#include "worker/kept.h"
 #include "worker/replay.h"
 #include "worker/revoke.h"
 #include "worker/session.h"
@@ -119,6 +120,7 @@ struct worker {
 	struct channels channels;
 	struct deliver deliver;
 	struct replay replay;
+	struct kept kept;
 	struct extras extras;
 	struct timer timer;
 	struct deflate deflate;
