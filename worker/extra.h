@@ -78,6 +78,9 @@ struct ws_partial {
 	struct ws_input input;
 	uint8_t control[WS_FRAME_CONTROL_BYTES_MAX];
 	uint8_t control_len;
+	uint64_t begun_ns; /* when it began */
+	uint16_t
+	    beat_due; /* the next ping, in ticks: the slot's deadline may be the message's, which is sooner */
 };
 
 struct extra {

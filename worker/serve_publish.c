@@ -18,7 +18,6 @@
 #include "worker/worker.h"
 
 #define ANSWER_MS 30000 /* the master is expected to answer within this */
-#define LATER_MS 60000  /* a body that arrives is looked at again at the latest then */
 
 /* ---- to the master -------------------------------------------------------------------------------- */
 
@@ -278,14 +277,11 @@ bool
 serve_publish_arrives(struct worker *w, uint32_t slot)
 {
 	const struct publishing *p = extra_of(w, worker_slot(w, slot))->publishing;
-	const uint64_t taken_ms = (w->now_ns - p->body_ns) / 1000000;
-	const uint64_t allowed_ms = (uint64_t)w->settings.now.body_timeout_s * 1000 +
-				    p->body.total * 1000 / LIMIT_BODY_BYTES_S;
-	const uint64_t left_ms = allowed_ms > taken_ms ? allowed_ms - taken_ms : 0;
+	const uint32_t left_ms = session_time_left_ms(w, p->body_ns, p->body.total);
 
-	if (left_ms < TIMER_TICK_MS)
+	if (left_ms == 0)
 		return false;
-	timer_set(w, slot, left_ms < LATER_MS ? (uint32_t)left_ms : LATER_MS);
+	timer_set(w, slot, left_ms);
 	return true;
 }
 

@@ -527,27 +527,43 @@ take(struct worker *w, uint32_t slot, struct ws_partial *p, const struct ws_inpu
 	}
 }
 
+/* One timer waits for two things: for the next beat, and for the end of a message that has begun. */
+static void
+await(struct worker *w, uint32_t slot, const struct extra *x)
+{
+	const uint32_t beat_ms = timer_left_ms(w, x->ws->beat_due);
+	const uint32_t left_ms = session_time_left_ms(w, x->ws->begun_ns, x->input.len);
+
+	timer_set(w, slot, left_ms < beat_ms ? left_ms : beat_ms);
+}
+
 /* Keeps the state of a frame or message that is not whole, and only that. */
 static void
 keep_partial(struct worker *w, uint32_t slot, const struct ws_partial *p)
 {
 	struct slot *s = worker_slot(w, slot);
 	struct extra *x = extra_of(w, s);
+	bool new;
 
 	if (ws_input_idle(&p->input)) {
-		if (x != NULL) {
-			free(x->ws);
-			x->ws = NULL;
-		}
+		if (x == NULL || x->ws == NULL)
+			return;
+		timer_set(w, slot, timer_left_ms(w, x->ws->beat_due));
+		free(x->ws);
+		x->ws = NULL;
 		return;
 	}
 	x = extra_need(w, s);
-	if (x != NULL && x->ws == NULL)
+	new = x != NULL && x->ws == NULL;
+	if (new)
 		x->ws = malloc(sizeof *x->ws);
-	if (x == NULL || x->ws == NULL)
+	if (x == NULL || x->ws == NULL) {
 		conn_close(w, slot, BOARD_SHED_MEMORY);
-	else
-		*x->ws = *p;
+		return;
+	}
+	*x->ws = *p;
+	if (new) /* what comes later makes its time longer, which is seen when the timer is due */
+		await(w, slot, x);
 }
 
 void
@@ -562,6 +578,8 @@ serve_ws_input(struct worker *w, uint32_t slot, char *bytes, size_t len)
 		p = *x->ws;
 	} else {
 		p.control_len = 0;
+		p.begun_ns = w->now_ns;
+		p.beat_due = s->due;
 		ws_input_start(&p.input, WS_SERVER, message_len_max(w, s));
 		if ((s->flags & CONN_DEFLATE) != 0)
 			ws_input_deflate(&p.input);
@@ -574,16 +592,30 @@ serve_ws_input(struct worker *w, uint32_t slot, char *bytes, size_t len)
 		if (s->state == CONN_CLOSED || s->state == CONN_LINGER ||
 		    (s->flags & CONN_WS_CLOSING) != 0)
 			return;
+		if (ws_input_idle(&p.input))
+			p.begun_ns = w->now_ns; /* another one may begin with the next byte */
 		bytes += used;
 		len -= used;
 	}
 	keep_partial(w, slot, &p);
 }
 
-/* ---- pings ---------------------------------------------------------------------------------------- */
+/* ---- deadlines ------------------------------------------------------------------------------------ */
 
-void
-serve_ws_due(struct worker *w, uint32_t slot)
+/* A message that has begun and did not end in time. Nothing can be said inside a frame of ours. */
+static void
+message_late(struct worker *w, uint32_t slot)
+{
+	if (worker_slot(w, slot)->offset != 0) {
+		conn_close(w, slot, BOARD_CLOSED_TIMEOUT);
+		return;
+	}
+	board_add(&w->board, BOARD_CLOSED_TIMEOUT, 1);
+	end_with(w, slot, ERROR_TIMEOUT, "the message did not arrive in time", WS_CLOSE_POLICY);
+}
+
+static void
+beat(struct worker *w, uint32_t slot)
 {
 	struct slot *s = worker_slot(w, slot);
 
@@ -598,4 +630,27 @@ serve_ws_due(struct worker *w, uint32_t slot)
 	}
 	if (s->state != CONN_CLOSED)
 		beat_schedule(w, slot);
+}
+
+void
+serve_ws_due(struct worker *w, uint32_t slot)
+{
+	const struct slot *s = worker_slot(w, slot);
+	struct extra *x = extra_of(w, s);
+
+	if (x == NULL || x->ws == NULL) {
+		beat(w, slot);
+		return;
+	}
+	if (session_time_left_ms(w, x->ws->begun_ns, x->input.len) == 0) {
+		message_late(w, slot);
+		return;
+	}
+	if (timer_left_ms(w, x->ws->beat_due) == 0) {
+		beat(w, slot);
+		if (s->state == CONN_CLOSED)
+			return;
+		x->ws->beat_due = s->due;
+	}
+	await(w, slot, x);
 }

@@ -19,6 +19,7 @@
 #include "worker/worker.h"
 
 #define READ_BYTES (64u << 10)
+#define LATER_MS 60000             /* what arrives slowly is looked at again at the latest then */
 #define PIPELINE_BYTES (64u << 10) /* of answers unsent: no more requests are taken up */
 
 /* ---- answers ---------------------------------------------------------------------------------- */
@@ -513,6 +514,19 @@ session_resume(struct worker *w, uint32_t slot)
 	}
 	extra_trim(w, s);
 	conn_arm(w, slot);
+}
+
+uint32_t
+session_time_left_ms(const struct worker *w, uint64_t begun_ns, uint64_t bytes)
+{
+	const uint64_t taken_ms = (w->now_ns - begun_ns) / 1000000;
+	const uint64_t allowed_ms =
+	    (uint64_t)w->settings.now.body_timeout_s * 1000 + bytes * 1000 / LIMIT_BODY_BYTES_S;
+	const uint64_t left_ms = allowed_ms > taken_ms ? allowed_ms - taken_ms : 0;
+
+	if (left_ms < TIMER_TICK_MS)
+		return 0;
+	return left_ms < LATER_MS ? (uint32_t)left_ms : LATER_MS;
 }
 
 void

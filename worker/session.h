@@ -54,6 +54,12 @@ void session_input(struct worker *w, uint32_t slot);
 /* Output has left, or something was answered: goes on with what was kept or waits unread. */
 void session_resume(struct worker *w, uint32_t slot);
 
+/*
+ * How long a body or message may still take: body_timeout_s since it began, and a second more for each KiB that has come. In
+ * milliseconds, at most a minute, then it is to be asked again; 0: its time is over.
+ */
+uint32_t session_time_left_ms(const struct worker *w, uint64_t begun_ns, uint64_t bytes);
+
 /* The head, body or next request took too long. */
 void session_timeout(struct worker *w, uint32_t slot);
 

@@ -93,6 +93,14 @@ timer_set(struct worker *w, uint32_t slot, uint32_t delay_ms)
 	s->flags |= CONN_TIMED;
 }
 
+uint32_t
+timer_left_ms(const struct worker *w, uint16_t due)
+{
+	const int16_t ticks = (int16_t)(uint16_t)(due - timer_now(w));
+
+	return ticks <= 1 ? 0 : (uint32_t)(ticks - 1) * TIMER_TICK_MS;
+}
+
 /* Looks at up to *max pending slots; false when the budget ended first. */
 static bool
 run_pending(struct worker *w, uint32_t *max)

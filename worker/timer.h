@@ -33,6 +33,12 @@ uint16_t timer_now(const struct worker *w);
 void timer_set(struct worker *w, uint32_t slot, uint32_t delay_ms);
 void timer_clear(struct worker *w, uint32_t slot);
 
+/*
+ * What timer_set takes so that a deadline comes at the tick `due`, which was a slot's: who waits for two things keeps the later
+ * one so.
+ */
+uint32_t timer_left_ms(const struct worker *w, uint16_t due);
+
 /* Ticks that have passed since a stamp. */
 uint16_t timer_since(const struct worker *w, uint16_t stamp);
 

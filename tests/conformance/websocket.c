@@ -142,9 +142,11 @@ main(void)
 	static const char *const tables[] = {"_handshake", "", "_control", "_fragments", "_utf8",
 	    "_close", "_limits", "_ops", "_raw", NULL};
 	static const char *const beats[] = {"_beats", NULL};
+	static const char *const times[] = {"_times", NULL};
 	struct tap t = tap_start(200);
 
 	run_tables(&t, LIMITS RULES "\"beat_s\": {\"ws\": 30}", tables, false);
 	run_tables(&t, LIMITS RULES "\"beat_s\": {\"ws\": 1}", beats, true);
+	run_tables(&t, LIMITS RULES "\"body_timeout_s\": 1, \"beat_s\": {\"ws\": 2}", times, true);
 	return tap_finish(&t);
 }

@@ -471,6 +471,185 @@ ws_messages_are_limited_by_what_they_are(void **state)
 	}
 }
 
+/* Seconds until it is closed, at most 200; it answers whatever it is asked, and says something between its fragments. */
+static unsigned
+seconds_to_close(struct fixture *f, struct client *c)
+{
+	for (unsigned s = 0; s < 200; s++) {
+		client_send(c, "\x89\x80\0\0\0\0\x8a\x80\0\0\0\0", 12);
+		fixture_wait_ms(f, 1000);
+		client_read(c);
+		if (c->ended)
+			return s;
+	}
+	return 200;
+}
+
+static void
+ws_message_that_has_begun_must_end_in_time(void **state)
+{
+	static const struct {
+		const char *what, *bytes;
+		size_t len, more;  /* so many bytes of data behind it */
+		unsigned from, to; /* seconds */
+	} cases[] = {
+	    {"a first fragment", "\x01\x81\0\0\0\0{", 7, 0, 7, 9},
+	    {"an empty one", "\x01\x80\0\0\0\0", 6, 0, 7, 9},
+	    {"a whole one before it", "\x81\x81\0\0\0\0{\x01\x81\0\0\0\0{", 14, 0, 7, 9},
+	    {"a second for each KiB", "\x01\xfe\xf0\x00\0\0\0\0", 8, 0xf000, 67, 69},
+	    {"pieces of nothing", "\x01\x81\0\0\0\0{\x00\x80\0\0\0\0\x00\x80\0\0\0\0", 19, 0, 7, 9},
+	    {"a message that ended", "\x01\x81\0\0\0\0{\x80\x81\0\0\0\0{", 14, 0, 200, 200},
+	};
+	struct fixture *f = *state;
+	char *data = calloc(1, 0xf000);
+
+	assert_non_null(data);
+	memset(data, ' ', 0xf000);
+	f->settings.body_timeout_s = 8;
+	fixture_set(f);
+	for (unsigned dialect = DIALECT_WS; dialect <= DIALECT_WS_RAW; dialect++)
+		for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+			const uint64_t before = board_get(&f->w->board, BOARD_CLOSED_TIMEOUT);
+			struct client c;
+			unsigned s;
+
+			client_stream(&c, f, (enum dialect)dialect, "channel=a");
+			client_run(&c);
+			client_clear(&c);
+			client_send(&c, cases[i].bytes, cases[i].len);
+			client_send(&c, data, cases[i].more);
+			s = seconds_to_close(f, &c);
+			if (s < cases[i].from || s > cases[i].to)
+				fail_msg("%s: closed after %u s", cases[i].what, s);
+			if (s < 200) {
+				assert_int_equal(close_code(&c), 1008);
+				assert_memory_equal(c.bytes + c.len - 7, "timeout", 7);
+			}
+			assert_int_equal(client_count(&c, "\"code\":\"timeout\""),
+			    s < 200 && dialect == DIALECT_WS);
+			assert_int_equal(
+			    board_get(&f->w->board, BOARD_CLOSED_TIMEOUT), before + (s < 200));
+			client_close(&c);
+			fixture_run(f);
+		}
+	free(data);
+}
+
+/* Nothing can follow the beginning of a frame but its end, so nobody says anything meanwhile. */
+static void
+ws_frame_that_has_begun_must_end_in_time(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} cases[] = {{"\x81", 1}, {"\x81\xfe\x01", 3}, {"\x81\x85\0\0\0\0abcd", 10}, {"\x89", 1},
+	    {"\x89\x82\0\0\0\0a", 7}, {"\x88\x85\0\0\0\0\x03\xe8xy", 10}};
+	struct fixture *f = *state;
+
+	f->settings.body_timeout_s = 8;
+	fixture_set(f);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct client c;
+
+		open_ws(&c, f, "channel=a");
+		client_clear(&c);
+		client_send(&c, cases[i].bytes, cases[i].len);
+		fixture_wait_ms(f, 7500);
+		client_read(&c);
+		assert_false(c.ended);
+		fixture_wait_ms(f, 1250);
+		client_read(&c);
+		assert_true(c.ended);
+		assert_int_equal(close_code(&c), 1008);
+		client_close(&c);
+		fixture_run(f);
+	}
+}
+
+/* Each has its own time, also when the next one begins in the same read. */
+static void
+ws_messages_in_a_row_have_their_time_each(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	f->settings.body_timeout_s = 8;
+	fixture_set(f);
+	open_ws(&c, f, "channel=a");
+	client_send(&c, "\x01\x81\0\0\0\0{", 7);
+	for (unsigned i = 0; i < 20; i++) {
+		fixture_wait_ms(f, 6000);
+		client_send(&c, "\x80\x81\0\0\0\0}\x01\x81\0\0\0\0{", 14);
+		fixture_run(f);
+	}
+	client_read(&c);
+	assert_false(c.ended);
+	assert_in_range(seconds_to_close(f, &c), 7, 9);
+	client_close(&c);
+}
+
+/* One timer serves both: a message that is slow, or many that are not, neither delay pings nor hasten them. */
+static void
+ws_is_pinged_in_time_whatever_it_is_sending(void **state)
+{
+	static const unsigned timeouts_s[] = {2, 7, 29, 31, 3600};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof timeouts_s / sizeof timeouts_s[0]; i++) {
+		unsigned since = 0, pings = 0;
+		struct client c;
+
+		f->settings.body_timeout_s = timeouts_s[i];
+		fixture_set(f);
+		open_ws(&c, f, "channel=a");
+		client_clear(&c);
+		for (unsigned s = 0; s < 400; s++) {
+			if (timeouts_s[i] == 3600 && s == 0)
+				client_send(&c, "\x01\x81\0\0\0\0{", 7);
+			else if (timeouts_s[i] != 3600)
+				client_send(
+				    &c, s % 2 == 0 ? "\x01\x81\0\0\0\0{" : "\x80\x81\0\0\0\0}", 7);
+			fixture_wait_ms(f, 1000);
+			client_read(&c);
+			since++;
+			if (client_count(&c, "\x89") != 0) {
+				assert_in_range(since, 24, 37);
+				since = 0;
+				pings++;
+				client_send(&c, "\x8a\x80\0\0\0\0", 6);
+			}
+			client_clear(&c);
+			assert_in_range(since, 0, 37);
+		}
+		assert_false(c.ended);
+		assert_in_range(pings, 10, 17);
+		client_close(&c);
+		fixture_run(f);
+	}
+}
+
+/* Behind half a frame of ours nothing can be said; the client is dropped all the same. */
+static void
+ws_that_reads_nothing_must_end_its_message_in_time_too(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	f->settings.body_timeout_s = 8;
+	fixture_set(f);
+	open_ws(&c, f, "channel=a");
+	client_send(&c, "\x01\x81\0\0\0\0{", 7);
+	fixture_run(f);
+	for (unsigned n = 0; n < 60; n++)
+		fixture_publish(f, "a", n, 10000);
+	fixture_run(f);
+	assert_int_not_equal(client_slot(&c)->offset, 0);
+	fixture_wait_ms(f, 9000);
+	assert_false(client_held(&c));
+	assert_int_equal(board_get(&f->w->board, BOARD_CLOSED_TIMEOUT), 1);
+	client_close(&c);
+}
+
 int
 main(void)
 {
@@ -503,6 +682,16 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		ws_raw_publishes_and_receives_bare_data, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(ws_and_others_are_told_when_their_channel_is_ended,
+		fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_message_that_has_begun_must_end_in_time, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_frame_that_has_begun_must_end_in_time, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_messages_in_a_row_have_their_time_each, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_is_pinged_in_time_whatever_it_is_sending, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(ws_that_reads_nothing_must_end_its_message_in_time_too,
 		fixture_setup, fixture_teardown),
 	};
 
