@@ -243,7 +243,14 @@ config_read_compression(struct config_reader *r, const json_t *value)
 	config->compression = !json_is_false(value);
 	config->compression_min_bytes = CONFIG_COMPRESSION_MIN_BYTES;
 	config->compression_level = CONFIG_COMPRESSION_LEVEL;
-	if (json_is_boolean(value) || !config_check_object(r, value, names, 4))
+	if (json_is_boolean(value))
+		return;
+	if (!json_is_object(value)) {
+		config_check_mistake(
+		    r, "must be false or an object, not %s", config_check_kind(value));
+		return;
+	}
+	if (!config_check_object(r, value, names, 4))
 		return;
 	for (size_t i = 0; i < 4; i++) {
 		size_t before = config_check_enter(r, names[i]);

@@ -8,11 +8,39 @@
  *     bench_ledger    its books: lost, late, twice    bench_report    text, JSON; bench_html: a page
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "master/ctl/bench_report.h"
 #include "master/ctl/bench_scenario.h"
+
+/* Found out before the run, not after it. Leaves no file, and what there is as it is. */
+static bool
+can_write(struct ctl *c, const char *path)
+{
+	struct stat file;
+	int fd;
+
+	if (path == NULL || strcmp(path, "-") == 0)
+		return true;
+	if (stat(path, &file) == 0) {
+		errno = EISDIR;
+		if (!S_ISDIR(file.st_mode) && access(path, W_OK) == 0)
+			return true;
+	} else if (errno == ENOENT) {
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd != -1) {
+			close(fd);
+			unlink(path);
+			return true;
+		}
+	}
+	ctl_fail(c, "cannot write %s: %s", path, strerror(errno));
+	return false;
+}
 
 static bool
 write_files(struct ctl *c, const struct bench_plan *plan, const struct bench_result *result)
@@ -45,7 +73,8 @@ bench_run(struct ctl *c, int argc, char **argv)
 	if (code != CTL_OK)
 		goto done;
 	code = CTL_FAILED;
-	if (!bench_scenario_play(c, plan, result))
+	if (!can_write(c, plan->json) || !can_write(c, plan->html) ||
+	    !bench_scenario_play(c, plan, result))
 		goto done;
 	if (plan->json == NULL || strcmp(plan->json, "-") != 0)
 		bench_report_text(c->out, plan, result);

@@ -14,7 +14,7 @@
 #define HEAD_BYTES_MAX 16384
 #define FRAME_BYTES_MAX (32u << 20)
 #define ANSWER_BYTES_MAX (64u << 20)
-#define HELLO_BYTES 1024
+#define HELLO_BYTES 2048 /* one of the longest, filled in */
 #define LONGPOLL_WAIT_S 25
 
 /* ---- asking ------------------------------------------------------------------------------------- */
@@ -336,6 +336,11 @@ greet(const struct bench_reading *r, struct bench_client *client, const struct h
 	char text[HELLO_BYTES];
 	struct out hello = out_to(text, sizeof text);
 
+	if (r->plan->transport == BENCH_SSE &&
+	    !begins(http_reply_field(reply, SLICE_LITERAL("Content-Type")), "text/event-stream")) {
+		r->ledger->tally.status = reply->status;
+		return BENCH_CLIENT_REFUSED;
+	}
 	client->state = BENCH_CLIENT_GREETED;
 	if (r->plan->transport == BENCH_SSE && reply->framing == HTTP_FRAMING_CHUNKED) {
 		client->chunks = malloc(sizeof *client->chunks);

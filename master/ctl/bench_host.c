@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A small file of /proc as text; false when it cannot be read. */
@@ -96,7 +97,7 @@ add_children(struct bench_host *h)
 void
 bench_host_find(struct bench_host *h, const pid_t *pids, unsigned count)
 {
-	h->pid_count = 0;
+	*h = (struct bench_host){.pid_count = 0};
 	for (unsigned i = 0; i < count && i < BENCH_HOST_PIDS_MAX; i++)
 		h->pids[h->pid_count++] = pids[i];
 	while (h->pid_count != 0 && add_children(h))
@@ -108,8 +109,14 @@ bench_host_peer(int fd)
 {
 	struct ucred peer;
 	socklen_t len = sizeof peer;
+	char path[64], name[32];
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 ? peer.pid : 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == -1)
+		return 0;
+	/* A socket that was passed on is systemd's, and all processes are its children. */
+	snprintf(path, sizeof path, "/proc/%d/comm", (int)peer.pid);
+	return read_text(path, name, sizeof name) && strcmp(name, "ringcastd\n") == 0 ? peer.pid
+										      : 0;
 }
 
 /* ---- how much ----------------------------------------------------------------------------------- */
@@ -136,34 +143,31 @@ bench_host_memory(const struct bench_host *h)
 	return m;
 }
 
-/* Precise where the kernel accounts for it, else in clock ticks. */
+/* Of all its threads, those that have ended, too. 0: it is gone. */
 static uint64_t
 cpu_of(pid_t pid)
 {
-	char path[64], text[1024];
-	unsigned long long user, system;
-	const char *fields;
+	struct timespec used;
+	clockid_t clock;
 
-	snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
-	if (read_text(path, text, sizeof text) && *text != '0')
-		return strtoull(text, NULL, 10);
-	fields = stat_fields(pid, text, sizeof text);
-	if (fields == NULL ||
-	    sscanf(fields, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
-		&system) != 2)
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) == -1)
 		return 0;
-	return (user + system) * (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
+	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
 struct bench_host_cpu
-bench_host_cpu(const struct bench_host *h)
+bench_host_cpu(struct bench_host *h)
 {
 	struct bench_host_cpu cpu = {.server_ns = 0};
 	unsigned long long user, nice, system, idle, waiting, irq, softirq, steal;
 	char text[8192];
 
-	for (unsigned i = 0; i < h->pid_count; i++)
-		cpu.server_ns += cpu_of(h->pids[i]);
+	for (unsigned i = 0; i < h->pid_count; i++) {
+		const uint64_t now = cpu_of(h->pids[i]);
+
+		h->cpu_ns[i] = now > h->cpu_ns[i] ? now : h->cpu_ns[i];
+		cpu.server_ns += h->cpu_ns[i];
+	}
 	if (read_text("/proc/stat", text, sizeof text) &&
 	    sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system,
 		&idle, &waiting, &irq, &softirq, &steal) == 8) {

@@ -13,6 +13,8 @@
 
 struct bench_host {
 	pid_t pids[BENCH_HOST_PIDS_MAX];
+	uint64_t
+	    cpu_ns[BENCH_HOST_PIDS_MAX]; /* of each when it was last seen: that of the dead stays */
 	unsigned pid_count;
 };
 
@@ -32,9 +34,9 @@ struct bench_host_cpu {
 void bench_host_find(struct bench_host *h, const pid_t *pids, unsigned count);
 
 struct bench_host_memory bench_host_memory(const struct bench_host *h);
-struct bench_host_cpu bench_host_cpu(const struct bench_host *h);
+struct bench_host_cpu bench_host_cpu(struct bench_host *h);
 
-/* The process at the other end of a Unix socket; 0: unknown. */
+/* The ringcastd at the other end of a Unix socket; 0: unknown, or another program that had made the socket. */
 pid_t bench_host_peer(int fd);
 
 #endif

@@ -25,7 +25,7 @@
 #define RAW_BYTES (READ_BYTES + (64u << 10)) /* a read, and what was held of a head before it */
 #define MALFORMED SIZE_MAX                   /* a length that is none */
 #define REPLY_BYTES 4096
-#define REQUEST_BYTES 4096
+#define REQUEST_BYTES 8192 /* a template of the longest, filled in */
 #define EVENTS_A_TURN 512
 #define DIALS_A_TURN 64
 #define DIALLING_MAX 512 /* connects under way: less than what a listener's backlog holds */
@@ -56,7 +56,7 @@ struct load {
 	double dial_rate; /* a second; 0: as fast as it goes */
 	uint64_t dial_from_ns;
 	uint32_t dialled;
-	bool opening, stalled;
+	bool opening, stalled, parted;
 	uint64_t random;
 };
 
@@ -173,10 +173,13 @@ lose(struct load *l, uint32_t index, uint64_t *counter)
 static void
 lose_broken(struct load *l, uint32_t index, int error)
 {
+	const struct bench_client *client = &l->clients[index];
 	struct bench_tally *t = &l->ledger.tally;
+	/* A stream that ends before its welcome: so a server that is full tells EventSource when to come back. */
+	const bool refused = error == 0 && client->state == BENCH_CLIENT_GREETED;
 
 	t->error = (uint32_t)error;
-	lose(l, index, l->clients[index].established ? &t->cut : &t->failed);
+	lose(l, index, client->established ? &t->cut : refused ? &t->refused : &t->failed);
 }
 
 static bool
@@ -384,6 +387,11 @@ understand(struct load *l, uint32_t index, size_t len)
 		understand(l, index, len);
 		return;
 	}
+	if (client->chunks != NULL && http_body_complete(client->chunks)) {
+		obey(l, index,
+		    BENCH_CLIENT_ENDED); /* its last chunk, though it may keep the connection */
+		return;
+	}
 	if (!hold(client, l->in + used, len))
 		lose_broken(l, index, ENOMEM);
 }
@@ -434,6 +442,7 @@ obey_order(struct load *l, const struct bench_order *order)
 	switch ((enum bench_order_kind)order->kind) {
 	case BENCH_ORDER_OPEN:
 		l->opening = true;
+		l->parted = false;
 		l->dial_next = l->dialled = 0;
 		l->dial_from_ns = l->now_ns;
 		l->dial_rate = (double)order->value / 1000;
@@ -458,6 +467,7 @@ obey_order(struct load *l, const struct bench_order *order)
 		break;
 	case BENCH_ORDER_PART:
 		l->opening = false;
+		l->parted = true;
 		for (uint32_t i = 0; i < l->share->count; i++)
 			part(l, i);
 		break;
@@ -494,7 +504,8 @@ do_due(struct load *l)
 			const uint32_t next = client->due_next;
 
 			client->due = false;
-			if (client->state == BENCH_CLIENT_AWAY)
+			/* After PART nobody comes back, whatever was planned before it. */
+			if (client->state == BENCH_CLIENT_AWAY && !l->parted)
 				dial(l, index);
 			else if (client->state == BENCH_CLIENT_OPEN &&
 				 l->plan->transport == BENCH_POLL)

@@ -3,7 +3,7 @@
  */
 #include "master/ctl/bench_plan.h"
 
-#include <netdb.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -11,14 +11,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "master/ctl/bench_crew.h"
 #include "master/ctl/bench_event.h"
 #include "master/ctl/bench_source.h"
+#include "master/ctl/client.h"
 
 #define DEFAULT_URL "http://127.0.0.1:8080"
 #define CLIENTS_MAX 10000000
 #define PROCESS_CLIENTS_MAX 16000 /* ports that a source address has for one server, with room */
 #define DESCRIPTORS_SPARE 64
 #define EVENT_BYTES_MAX (16u << 20)
+#define TEMPLATE_BYTES_MAX 2000
+#define HELLO_BYTES_MAX 500
 
 /* What a scenario does when nothing is said. */
 static const struct scenario {
@@ -242,13 +246,13 @@ size_processes(struct bench_plan *plan)
 					    : DESCRIPTORS_SPARE;
 }
 
+/* Finds the server's address: the first of its host's that takes a connection. */
 static bool
-resolve(struct bench_plan *plan, struct ctl *c)
+find_address(struct bench_plan *plan, struct ctl *c)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-	struct addrinfo *found = NULL;
+	struct client probe = {.fd = -1};
+	bool found;
 	struct sockaddr_un *file = (struct sockaddr_un *)&plan->address;
-	int error;
 
 	if (plan->url.host[0] == '\0') {
 		if (strlen(plan->url.file) >= sizeof file->sun_path) {
@@ -260,15 +264,17 @@ resolve(struct bench_plan *plan, struct ctl *c)
 		plan->address_len = sizeof *file;
 		return true;
 	}
-	error = getaddrinfo(plan->url.host, plan->url.port, &hints, &found);
-	if (error != 0) {
-		ctl_fail(c, "cannot find %s: %s", plan->url.host, gai_strerror(error));
+	if (!client_open_url(&probe, c, &plan->url, !bench_plan_is_ringcast(plan))) {
+		if (!bench_plan_is_ringcast(plan))
+			ctl_fail(c, "cannot connect to %s", plan->url.authority);
 		return false;
 	}
-	memcpy(&plan->address, found->ai_addr, found->ai_addrlen);
-	plan->address_len = found->ai_addrlen;
-	freeaddrinfo(found);
-	return true;
+	plan->address_len = sizeof plan->address;
+	found = getpeername(probe.fd, (struct sockaddr *)&plan->address, &plan->address_len) == 0;
+	if (!found)
+		ctl_fail(c, "%s: %s", plan->url.host, strerror(errno));
+	client_close(&probe);
+	return found;
 }
 
 /* A template is a whole URL; the server is in front, the resource behind stays a template. */
@@ -312,6 +318,10 @@ find_mistake(const struct bench_plan *plan, const struct words *w)
 		return "--channels is for the scenarios channels and idle: the others have one";
 	if (plan->sources != NULL && bench_source_count(plan->sources) == 0)
 		return "--sources is addresses with commas between them, such as 10.0.0.1,10.0.0.2";
+	if (plan->subscribe != NULL && strlen(plan->subscribe) > TEMPLATE_BYTES_MAX)
+		return "--subscribe-url is too long: 2,000 bytes and no more";
+	if (plan->hello != NULL && strlen(plan->hello) > HELLO_BYTES_MAX)
+		return "--hello is too long: 500 bytes and no more";
 	if (plan->channels > plan->clients)
 		return "more channels than clients: some would have nobody";
 	return NULL;
@@ -361,11 +371,18 @@ bench_plan_read(struct bench_plan *plan, struct ctl *c, int argc, char **argv)
 		const char *text = w.url != NULL ? w.url : c->url != NULL ? c->url : DEFAULT_URL;
 
 		wrong = url_parse(text, &plan->url);
+		if (wrong != NULL)
+			return ctl_misuse(c, "bench", "the URL %s: %s", text, wrong);
 	}
 	if (wrong != NULL)
 		return ctl_misuse(c, "bench", "%s", wrong);
 	if (getrandom(&plan->run, sizeof plan->run, 0) != sizeof plan->run)
 		plan->run = (uint32_t)getpid();
 	size_processes(plan);
-	return resolve(plan, c) ? CTL_OK : CTL_FAILED;
+	/* A process of each of two groups may not be full. */
+	if (plan->clients / plan->process_clients + 3 > BENCH_CREW_PROCESSES_MAX)
+		return ctl_misuse(c, "bench",
+		    "%u clients are too many: %u processes of %u each (--process-clients, ulimit -Hn)",
+		    plan->clients, BENCH_CREW_PROCESSES_MAX, plan->process_clients);
+	return find_address(plan, c) ? CTL_OK : CTL_FAILED;
 }

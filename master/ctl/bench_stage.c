@@ -14,7 +14,8 @@
 #define SAMPLE_NS 100000000u
 #define SHOW_NS 200000000u
 #define CONNECT_MS 60000
-#define PATIENCE_NS 5000000000u /* without a delivery: then what is missing does not come */
+#define PATIENCE_NS \
+	5000000000u /* without a delivery, or an arrival: then what is missing does not come */
 #define ORDER_MS 50 /* until an order has been heard everywhere, before events that depend on it */
 #define UNANSWERED_MAX 100000 /* events that the publisher may be ahead of its answers */
 
@@ -204,31 +205,64 @@ clients_of(const struct bench_stage *s, uint32_t group)
 	return clients;
 }
 
+static uint64_t
+setbacks(const struct bench_tally *t)
+{
+	return t->failed + t->refused + t->cut + t->malformed;
+}
+
+static bool
+tell_missing(struct bench_stage *s, const struct bench_tally *t, uint32_t clients)
+{
+	char why[320], status[64] = "";
+
+	if (t->status != 0)
+		snprintf(status, sizeof status, ", with status %u%s", t->status,
+		    t->status == 200 ? " but not what was asked for" : "");
+	snprintf(why, sizeof why,
+	    "only %llu of %u clients are in; connects failed: %llu%s%s; refused: %llu%s; ended: %llu; not of the protocol: %llu",
+	    (unsigned long long)t->open, clients, (unsigned long long)t->failed,
+	    t->error != 0 ? ", " : "", t->error != 0 ? strerror((int)t->error) : "",
+	    (unsigned long long)t->refused, status, (unsigned long long)t->cut,
+	    (unsigned long long)t->malformed);
+	return give_up(s, why);
+}
+
+bool
+bench_stage_still_connects(struct bench_stage *s, uint32_t group, struct bench_arrival *a)
+{
+	const struct bench_tally t = bench_crew_sum(&s->crew, group);
+	const uint32_t clients = clients_of(s, group);
+	const uint64_t now = bench_stage_now_ns();
+	const double ramp_ms = s->plan->ramp > 0 ? clients / s->plan->ramp * 1000 : 0;
+
+	if (a->end_ns == 0) {
+		a->moved_ns = now;
+		a->setbacks = setbacks(&t);
+		a->end_ns = now + (uint64_t)(CONNECT_MS + clients + ramp_ms) * UINT64_C(1000000);
+	}
+	if (t.open > a->most) {
+		a->most = t.open;
+		a->moved_ns = now;
+		a->setbacks = setbacks(&t);
+	}
+	/* Who fails tries again within 1.5 s: what did not work for so long does not. */
+	if (now > a->end_ns || (now - a->moved_ns > PATIENCE_NS && setbacks(&t) > a->setbacks))
+		return tell_missing(s, &t, clients);
+	return true;
+}
+
 bool
 bench_stage_connect(struct bench_stage *s, uint32_t group)
 {
 	const uint32_t clients = clients_of(s, group);
-	const double ramp_ms = s->plan->ramp > 0 ? clients / s->plan->ramp * 1000 : 0;
-	const uint64_t end =
-	    bench_stage_now_ns() + (uint64_t)(CONNECT_MS + clients + ramp_ms) * UINT64_C(1000000);
-	struct bench_tally t;
+	struct bench_arrival arrival = {.end_ns = 0};
 
 	s->step = "connecting";
 	bench_crew_order(&s->crew, group, BENCH_ORDER_OPEN, (uint64_t)(s->plan->ramp * 1000), true);
-	while ((t = bench_crew_sum(&s->crew, group)).open < clients) {
-		char why[256];
-
-		if (!bench_stage_pump(s, 50))
+	while (bench_crew_sum(&s->crew, group).open < clients)
+		if (!bench_stage_still_connects(s, group, &arrival) || !bench_stage_pump(s, 50))
 			return false;
-		if (bench_stage_now_ns() < end)
-			continue;
-		snprintf(why, sizeof why,
-		    "only %llu of %u clients are in; connects failed: %llu%s%s; refused: %llu (last status %u)",
-		    (unsigned long long)t.open, clients, (unsigned long long)t.failed,
-		    t.error != 0 ? ", " : "", t.error != 0 ? strerror((int)t.error) : "",
-		    (unsigned long long)t.refused, t.status);
-		return give_up(s, why);
-	}
 	return true;
 }
 
@@ -326,9 +360,7 @@ bench_stage_load(struct bench_stage *s, uint32_t group, uint32_t first, uint32_t
 		for (; sent < due && sent < goal; sent++)
 			if (!bench_stage_publish(s, first + (uint32_t)(sent % count)))
 				return false;
-		if (!bench_stage_pump(s, rate > 500               ? 1
-					 : (int)(500 / rate) < 20 ? (int)(500 / rate)
-								  : 20))
+		if (!bench_stage_pump(s, rate > 500 ? 1 : rate < 25 ? 20 : (int)(500 / rate)))
 			return false;
 	}
 	return bench_stage_await(s, group);

@@ -41,6 +41,14 @@ struct bench_span {
 	struct bench_tally tally;
 };
 
+/* How it goes with connecting: all 0 at first. */
+struct bench_arrival {
+	uint64_t end_ns;   /* the longest that it may take */
+	uint64_t moved_ns; /* when there were more clients than ever before */
+	uint64_t most;
+	uint64_t setbacks; /* refusals and failures until then */
+};
+
 /* Starts everything but connections. False after telling why not. */
 bool bench_stage_open(struct bench_stage *s, struct ctl *c, const struct bench_plan *plan,
     struct bench_result *result, const struct bench_group *groups, uint32_t group_count,
@@ -56,6 +64,9 @@ bool bench_stage_rest(struct bench_stage *s, unsigned ms);
 
 /* Connects a group, or all, and waits until they are established. */
 bool bench_stage_connect(struct bench_stage *s, uint32_t group);
+
+/* False after giving up: nobody has come in for a while but refusals and failures, or it takes too long. */
+bool bench_stage_still_connects(struct bench_stage *s, uint32_t group, struct bench_arrival *a);
 
 /* From here on every event counts. */
 bool bench_stage_begin(struct bench_stage *s);

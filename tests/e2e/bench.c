@@ -204,6 +204,7 @@ static const struct play_row {
     {"broadcast", "longpoll"},
     {"resume", "longpoll"},
     {"broadcast", "poll"},
+    {"resume", "poll"},
 };
 
 static bool
@@ -238,6 +239,33 @@ page_stands_alone(const struct server *s, size_t row, char *output)
 	return code == 0 && strstr(output, "<!doctype html>") != NULL &&
 	       strstr(output, "</svg>") != NULL && strstr(output, "</html>") != NULL &&
 	       strstr(output, "<script") == NULL && strstr(output, "src=") == NULL;
+}
+
+/* What cannot end well: said soon, not after a minute, and nothing is played. */
+static const struct mistake_row {
+	const char *name, *prefix, *option, *value;
+} mistakes[] = {
+    {"nobody listens", "", "--url", "http://127.0.0.1:1"},
+    {"a path that is not the server's", "/push", NULL, NULL},
+    {"a report that cannot be written", "", "--html", "/nonexistent/report.html"},
+    {"a report that is a directory", "", "--json", "/"},
+};
+
+static bool
+is_told_soon(const struct server *s, size_t row, char *output)
+{
+	const struct mistake_row *mistake = &mistakes[row];
+	const uint64_t from_ms = wire_now_ms();
+	char url[64];
+	int code;
+
+	snprintf(url, sizeof url, "http://127.0.0.1:%u%s", s->port, mistake->prefix);
+	/* Of an option that is given twice the last counts. */
+	code =
+	    server_run((const char *const[]){"ringcast", "bench", "--socket", s->socket,
+			   "--clients", "5", "--url", url, mistake->option, mistake->value, NULL},
+		NULL, output, OUTPUT_BYTES, RUN_MS);
+	return code == 1 && wire_now_ms() - from_ms < RUN_MS / 2 && strstr(output, "lost") == NULL;
 }
 
 /* ---- side by side --------------------------------------------------------------------------------- */
@@ -276,9 +304,13 @@ held(pid_t pid)
 int
 main(void)
 {
-	enum { PLAYS = sizeof plays / sizeof plays[0], TRICKS = sizeof tricks / sizeof tricks[0] };
+	enum {
+		PLAYS = sizeof plays / sizeof plays[0],
+		MISTAKES = sizeof mistakes / sizeof mistakes[0],
+		TRICKS = sizeof tricks / sizeof tricks[0],
+	};
 	struct tap t = tap_start(200);
-	pid_t played[PLAYS], noticed[TRICKS], page;
+	pid_t played[PLAYS], told[MISTAKES], noticed[TRICKS], page;
 	struct server s;
 
 	if (!server_start(&s, &(struct server_options){.workers = 2})) {
@@ -287,10 +319,14 @@ main(void)
 	}
 	for (size_t i = 0; i < PLAYS; i++)
 		played[i] = start(loses_nothing, &s, i);
+	for (size_t i = 0; i < MISTAKES; i++)
+		told[i] = start(is_told_soon, &s, i);
 	page = start(page_stands_alone, &s, 0);
 	for (size_t i = 0; i < PLAYS; i++)
 		tap_check(&t, held(played[i]), "%s with %s plays and loses nothing",
 		    plays[i].scenario, plays[i].transport);
+	for (size_t i = 0; i < MISTAKES; i++)
+		tap_check(&t, held(told[i]), "%s: it is told soon", mistakes[i].name);
 	tap_check(&t, held(page), "the page needs nothing beside it");
 	server_stop(&t, &s, NULL);
 	for (size_t i = 0; i < TRICKS; i++)

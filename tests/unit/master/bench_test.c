@@ -286,11 +286,15 @@ other_answers_are_refusals(void **state)
 	struct reading r = reading_of(BENCH_SSE);
 	size_t used;
 	static const char full[] = "HTTP/1.1 429 Too Many\r\nContent-Length: 0\r\n\r\n";
+	static const char page[] =
+	    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi";
 	static const char noise[] = "220 mail.example ESMTP\r\n\r\n";
 
 	(void)state;
 	assert_int_equal(feed(&r, full, sizeof full - 1, &used), BENCH_CLIENT_REFUSED);
 	assert_int_equal(r.ledger.tally.status, 429);
+	assert_int_equal(feed(&r, page, sizeof page - 1, &used), BENCH_CLIENT_REFUSED);
+	assert_int_equal(r.ledger.tally.status, 200);
 	assert_int_equal(feed(&r, noise, sizeof noise - 1, &used), BENCH_CLIENT_MALFORMED);
 }
 
@@ -320,6 +324,8 @@ wrong_command_lines_are_told(void **state)
 	    {"ringcast bench --hello x", "--hello is for other servers"},
 	    {"ringcast bench --publish-url http://x/{channel}", "published to through its socket"},
 	    {"ringcast bench --subscribe-url http://127.0.0.1/{channel}", "needs --publish-url"},
+	    {"ringcast bench --url here", "the URL here: it begins with http://"},
+	    {"ringcast bench --clients 9999 --process-clients 1", "9999 clients are too many"},
 	    {"ringcast bench idle --subscribe-url /sub", "--subscribe-url is a whole URL"},
 	};
 	const struct ctl c = {.uid = 1000, .directory = "/nonexistent", .input = -1};

@@ -135,7 +135,7 @@ static const struct {
     {"{\"max_wait_s\": []}", "max_wait_s: must be a whole number, not an array"},
     {"{\"zero_copy_bytes\": \"1B\"}",
 	"zero_copy_bytes: must be a number of bytes or a string like \"64MiB\" (KiB, MiB, GiB), not \"1B\""},
-    {"{\"compression\": \"on\"}", "compression: must be an object, not a string"},
+    {"{\"compression\": \"on\"}", "compression: must be false or an object, not a string"},
     {"{\"compression\": {\"level\": 0, \"min_bytes\": -1, \"takeover_bytes\": \"2GiB\", \"poll\": 1}}",
 	"compression.min_bytes: must be a number of bytes or a string like \"64MiB\" (KiB, MiB, GiB), not a negative number\n"
 	"compression.level: must be 1 to 9, not 0\n"
