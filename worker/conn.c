@@ -371,6 +371,9 @@ conn_input(struct worker *w, uint32_t slot, int32_t events)
 	}
 	if (s->state == CONN_LINGER) {
 		linger(w, slot);
+	} else if (conn_reads(w, slot) && (s->flags & CONN_DEFLATE) != 0) {
+		s->flags |= CONN_INPUT_WAITS; /* inflating goes in turns: see deliver_serve */
+		deliver_ready(w, slot);
 	} else if (conn_reads(w, slot)) {
 		s->flags &= (uint16_t)~CONN_INPUT_WAITS;
 		session_input(w, slot);

@@ -328,12 +328,19 @@ deflate_unpack(struct worker *w, struct deflate_window *window, struct slice pac
 	b->len = 0;
 	result = z == NULL ? DEFLATE_NO_MEMORY : unpack(w, z, packed, len_max);
 	*plain = buffer_slice(b);
+	w->deflate.turn_bytes += b->len;
 	if (result == DEFLATE_OK) {
 		board_add(&w->board, BOARD_DEFLATE_MESSAGES_IN, 1);
 		board_add(&w->board, BOARD_DEFLATE_PLAIN_IN, b->len);
 		board_add(&w->board, BOARD_DEFLATE_PACKED_IN, packed.len);
 	}
 	return result;
+}
+
+bool
+deflate_is_spent(const struct worker *w)
+{
+	return w->deflate.turn_bytes >= DEFLATE_TURN_BYTES;
 }
 
 /* ---- windows of connections ------------------------------------------------------------------------ */

@@ -9,6 +9,7 @@
 #ifndef WORKER_DEFLATE_H
 #define WORKER_DEFLATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ struct deflate {
 	struct z_stream_s *unpacker; /* of messages, each by itself */
 	uint8_t level;               /* that packer and gzipper were made with */
 	uint64_t window_bytes;       /* that the windows of connections take */
+	size_t turn_bytes;           /* inflated since deliver_serve began */
+	uint32_t paused; /* whose input used that up, and is to be gone on with; 0: nobody's */
 	struct buffer packed;
 	struct buffer plain;
 };
@@ -36,6 +39,12 @@ struct deflate {
  */
 #define DEFLATE_FREE_BYTES ((512u << 10) + 1024)
 #define DEFLATE_RATIO_MAX 100
+
+/*
+ * What is inflated in one turn, but for the message that goes beyond it: a message of half a KiB may become one of half a MiB,
+ * which is then to be parsed, and everybody else waits for that.
+ */
+#define DEFLATE_TURN_BYTES (1u << 20)
 
 enum deflate_result {
 	DEFLATE_OK = 1,
@@ -63,6 +72,9 @@ struct slice deflate_gzip(struct worker *w, const struct slice *pieces, size_t c
  */
 enum deflate_result deflate_unpack(struct worker *w, struct deflate_window *window,
     struct slice packed, size_t len_max, struct slice *plain);
+
+/* Whether no more is to be inflated in this turn. */
+bool deflate_is_spent(const struct worker *w);
 
 /* A window of 2^bits bytes for a connection. NULL: the pool is used up, or no memory. */
 struct deflate_window *deflate_window_new(struct worker *w, unsigned bits);

@@ -435,6 +435,16 @@ catch_up(struct worker *w, uint32_t slot)
 		deliver_tail(w, slot);
 }
 
+/* Its input waits, and may be read in this turn. */
+static bool
+may_read(struct worker *w, uint32_t slot)
+{
+	const uint16_t flags = worker_slot(w, slot)->flags;
+
+	return (flags & CONN_INPUT_WAITS) != 0 && conn_reads(w, slot) &&
+	       ((flags & CONN_DEFLATE) == 0 || !deflate_is_spent(w));
+}
+
 static void
 serve(struct worker *w, uint32_t slot)
 {
@@ -449,9 +459,10 @@ serve(struct worker *w, uint32_t slot)
 	if (x != NULL && x->tail.len != 0 && s->offset == 0)
 		deliver_tail(w, slot);
 	/* What a client says is not put off until it has caught up: it may never. */
-	else if (s->state == CONN_CATCHUP &&
-		 ((s->flags & CONN_INPUT_WAITS) == 0 || !conn_reads(w, slot)))
+	else if (s->state == CONN_CATCHUP && !may_read(w, slot))
 		catch_up(w, slot);
+	else if ((s->flags & CONN_INPUT_WAITS) != 0 && conn_reads(w, slot) && !may_read(w, slot))
+		deliver_ready(w, slot); /* behind the others, who need nothing inflated */
 	else
 		session_resume(w, slot);
 }
@@ -462,6 +473,7 @@ deliver_serve(struct worker *w, uint32_t max)
 	/* No further than what is ready now: who becomes ready again waits for the next round. */
 	uint32_t left = w->deliver.ready_count < max ? w->deliver.ready_count : max;
 
+	w->deflate.turn_bytes = 0;
 	while (left-- > 0) {
 		const uint32_t slot = ready_take(w);
 
@@ -470,6 +482,10 @@ deliver_serve(struct worker *w, uint32_t max)
 		serve(w, slot);
 	}
 	deliver_flush(w);
+	/* Behind those that had to wait for it. */
+	if (w->deflate.paused != 0)
+		deliver_ready(w, w->deflate.paused);
+	w->deflate.paused = 0;
 	return w->deliver.ready_count != 0;
 }
 

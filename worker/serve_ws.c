@@ -566,6 +566,30 @@ keep_partial(struct worker *w, uint32_t slot, const struct ws_partial *p)
 		await(w, slot, x);
 }
 
+/* Between two messages one can stop, and does when enough was inflated in this turn. */
+static bool
+has_had_enough(const struct worker *w, const struct slot *s, const struct ws_partial *p)
+{
+	return (s->flags & CONN_DEFLATE) != 0 && ws_input_idle(&p->input) && deflate_is_spent(w);
+}
+
+/* What is left of the input waits for another turn (pairs with session_input, and with deliver_serve). */
+static void
+pause_input(struct worker *w, uint32_t slot, const char *bytes, size_t len)
+{
+	struct slot *s = worker_slot(w, slot);
+	struct extra *x = extra_need(w, s);
+
+	if (x == NULL || !buffer_add(&x->input, bytes, len)) {
+		conn_close(w, slot, BOARD_SHED_MEMORY);
+		return;
+	}
+	s->flags |= CONN_INPUT_WAITS;
+	if (w->deflate.paused != 0)
+		deliver_ready(w, w->deflate.paused);
+	w->deflate.paused = slot;
+}
+
 void
 serve_ws_input(struct worker *w, uint32_t slot, char *bytes, size_t len)
 {
@@ -584,7 +608,7 @@ serve_ws_input(struct worker *w, uint32_t slot, char *bytes, size_t len)
 		if ((s->flags & CONN_DEFLATE) != 0)
 			ws_input_deflate(&p.input);
 	}
-	while (len != 0) {
+	while (len != 0 && !has_had_enough(w, s, &p)) {
 		struct ws_input_event event;
 		const size_t used = ws_input_next(&p.input, bytes, len, &event);
 
@@ -598,6 +622,8 @@ serve_ws_input(struct worker *w, uint32_t slot, char *bytes, size_t len)
 		len -= used;
 	}
 	keep_partial(w, slot, &p);
+	if (len != 0)
+		pause_input(w, slot, bytes, len);
 }
 
 /* ---- deadlines ------------------------------------------------------------------------------------ */

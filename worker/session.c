@@ -433,6 +433,13 @@ feed(struct worker *w, uint32_t slot, char *bytes, size_t len, size_t seen)
 	}
 }
 
+/* A WebSocket whose input stopped between two messages; in the middle of one its input is the message. */
+static bool
+is_paused(const struct slot *s, const struct extra *x)
+{
+	return conn_is_websocket(s) && x->ws == NULL;
+}
+
 /* What was kept of earlier input, moved to the start of the read buffer. Returns its length. */
 static size_t
 unkeep(struct worker *w, uint32_t slot, size_t *seen)
@@ -442,7 +449,7 @@ unkeep(struct worker *w, uint32_t slot, size_t *seen)
 	size_t len;
 
 	*seen = 0;
-	if (x == NULL || x->input.len == 0 || s->state != CONN_HEAD)
+	if (x == NULL || x->input.len == 0 || (s->state != CONN_HEAD && !is_paused(s, x)))
 		return 0;
 	len = x->input.len;
 	if (!buffer_reserve(&w->input, len + READ_BYTES)) {
@@ -457,6 +464,22 @@ unkeep(struct worker *w, uint32_t slot, size_t *seen)
 	return len;
 }
 
+/* Only what was kept, and then its turn is over: did it read on each time, it would keep ever more. */
+static void
+go_on(struct worker *w, uint32_t slot, size_t kept)
+{
+	struct slot *s = worker_slot(w, slot);
+
+	s->flags |= CONN_INPUT_WAITS;
+	feed(w, slot, w->input.bytes, kept, 0);
+	if (s->state == CONN_CLOSED)
+		return;
+	if (w->deflate.paused != slot)
+		deliver_ready(w, slot);
+	extra_trim(w, s);
+	conn_arm(w, slot);
+}
+
 void
 session_input(struct worker *w, uint32_t slot)
 {
@@ -467,6 +490,10 @@ session_input(struct worker *w, uint32_t slot)
 
 	if (s->state == CONN_CLOSED)
 		return;
+	if (kept != 0 && conn_is_websocket(s)) {
+		go_on(w, slot, kept);
+		return;
+	}
 	n = io_recv(s->descriptor, w->input.bytes + kept, READ_BYTES);
 	if (n > 0)
 		board_add(&w->board, BOARD_BYTES_IN, (uint64_t)n);

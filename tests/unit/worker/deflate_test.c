@@ -341,6 +341,77 @@ deflate_keeps_the_window_of_who_insists_until_he_goes(void **state)
 	assert_int_equal(f->w->deflate.window_bytes, 0);
 }
 
+#define FLOODERS 6
+#define FLOOD_MESSAGES 20
+#define FLOOD_LEN (500u << 10) /* of each, inflated */
+
+/* Messages of half a KiB that become half a MiB each, in one piece. */
+static void
+flood(struct client *c)
+{
+	char *json = malloc(FLOOD_LEN);
+	unsigned char packed[4096];
+
+	assert_non_null(json);
+	for (int i = 0; i < FLOOD_MESSAGES; i++) {
+		const int len = snprintf(json, FLOOD_LEN, "{\"op\":\"ping\",\"ref\":%d}", i);
+
+		memset(json + len, ' ', FLOOD_LEN - (size_t)len);
+		client_frame(c, 0xc1, (const char *)packed,
+		    squash(SQUASH_DEFLATE, json, FLOOD_LEN, packed, sizeof packed));
+	}
+	free(json);
+}
+
+/* What one turn inflates: by those whose turn it is, and before it, of those who sent it behind their handshake. */
+static uint64_t
+inflated_in_a_turn(struct fixture *f)
+{
+	const uint64_t before = board_get(&f->w->board, BOARD_DEFLATE_PLAIN_IN);
+
+	fixture_turn(f);
+	return board_get(&f->w->board, BOARD_DEFLATE_PLAIN_IN) - before;
+}
+
+static void
+deflate_inflates_so_much_in_a_turn_and_nobody_waits_for_ever(void **state)
+{
+	const uint64_t all = (uint64_t)FLOODERS * FLOOD_MESSAGES * FLOOD_LEN;
+	struct fixture *f = *state;
+	struct client c[FLOODERS], other;
+	char want[32];
+
+	client_stream(&other, f, DIALECT_WS, "channel=a");
+	client_run(&other);
+	for (size_t i = 0; i < FLOODERS; i++) {
+		client_stream(&c[i], f, DIALECT_WS_DEFLATE, "channel=a");
+		if (i % 2 == 0)
+			fixture_run(f);
+		flood(&c[i]);
+	}
+	client_frame(&other, 0x89, "hi", 2);
+	for (int turn = 0; board_get(&f->w->board, BOARD_DEFLATE_PLAIN_IN) < all; turn++) {
+		assert_true(turn < 1000);
+		assert_true(inflated_in_a_turn(f) <= 2 * (DEFLATE_TURN_BYTES + FLOOD_LEN));
+		client_read(&other);
+		assert_true(turn < 4 || client_count(&other, "\x8a\x02hi") == 1);
+		for (size_t i = 0; i < FLOODERS; i++) {
+			client_read(&c[i]);
+			if (turn == 4 * FLOODERS && client_count(&c[i], "pong") == 0)
+				fail_msg("client %zu starves", i);
+		}
+	}
+	for (size_t i = 0; i < FLOODERS; i++) {
+		client_run(&c[i]);
+		for (int n = 0; n < FLOOD_MESSAGES; n++) {
+			snprintf(want, sizeof want, "\"ref\":%d}", n);
+			assert_int_equal(client_count(&c[i], want), 1);
+		}
+		client_close(&c[i]);
+	}
+	client_close(&other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -359,6 +430,7 @@ main(void)
 	    TEST(deflate_costs_an_idle_client_nothing),
 	    TEST(deflate_ends_who_is_inside_a_frame_when_the_level_changes),
 	    TEST(deflate_keeps_the_window_of_who_insists_until_he_goes),
+	    TEST(deflate_inflates_so_much_in_a_turn_and_nobody_waits_for_ever),
 	};
 
 	return cmocka_run_group_tests_name("deflate", tests, NULL, NULL);
