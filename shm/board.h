@@ -39,6 +39,7 @@ enum board_counter {
 	BOARD_LAGGING,
 	BOARD_WAVE_BYTES,
 	BOARD_TAIL_BYTES,
+	BOARD_INPUT_BYTES,
 	/* counters */
 	BOARD_ACCEPTED,
 	BOARD_REQUESTS,
@@ -78,6 +79,7 @@ enum board_counter {
 	BOARD_REFUSED_OVERLOADED,
 	BOARD_SHED_CONNECTIONS,
 	BOARD_SHED_TAILS,
+	BOARD_SHED_INPUTS,
 	BOARD_SHED_MEMORY,
 	BOARD_DEFLATE_CONNECTIONS,  /* gauge: WebSockets that negotiated compression */
 	BOARD_DEFLATE_WINDOW_BYTES, /* gauge: the pool of windows that clients insist on */

@@ -67,6 +67,17 @@
 #define LIMIT_POLL_EVENTS_MAX 1000
 #define LIMIT_POLL_BYTES LIMIT_MIB(1) /* an answer, but always at least one event */
 
+/*
+ * Memory for what clients have begun to send and not ended (heads, bodies, messages), in all of a worker's connections. The
+ * largest message of the default configuration takes 1 MiB, since buffers double; who configures larger ones gets room for
+ * LIMIT_INPUT_MESSAGES of them. The last quarter is for inputs of up to LIMIT_INPUT_SMALL_BYTES, so that large ones which
+ * never end do not keep requests out.
+ */
+#define LIMIT_INPUT_BYTES LIMIT_MIB(64)
+#define LIMIT_INPUT_MESSAGES 4
+#define LIMIT_INPUT_SMALL_BYTES LIMIT_KIB(16)
+#define LIMIT_INPUT_SMALL_SHARE 4
+
 /* Compression. */
 #define LIMIT_COMPRESSION_TAKEOVER_BYTES_MAX LIMIT_MIB(1024) /* of each worker */
 
@@ -94,5 +105,9 @@ static_assert(
     LIMIT_RING_BYTES_MAX / 8 <= UINT32_MAX, "a distance in 8-byte units must fit 32 bits");
 static_assert(LIMIT_EVENT_BYTES_DEFAULT <= LIMIT_RING_BYTES_DEFAULT / LIMIT_RING_EVENT_SHARE,
     "the default event fits the default ring");
+
+static_assert(LIMIT_INPUT_SMALL_BYTES >= LIMIT_HEADER_BYTES_DEFAULT, "a head is small");
+static_assert(LIMIT_INPUT_BYTES >= LIMIT_INPUT_MESSAGES * (2 * LIMIT_EVENT_BYTES_DEFAULT + 1024),
+    "the default message fits several times");
 
 #endif

@@ -206,9 +206,12 @@ void
 conn_finish(struct worker *w, uint32_t slot)
 {
 	struct slot *s = worker_slot(w, slot);
+	struct extra *x = extra_of(w, s);
 
 	if (s->state == CONN_CLOSED)
 		return;
+	if (x != NULL)
+		extra_input_free(w, x); /* nothing that it has sent counts any more */
 	if (deliver_pending(w, s) != 0) {
 		s->flags |= CONN_CLOSE_AFTER;
 		timer_set(w, slot, STUCK_MS);

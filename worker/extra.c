@@ -82,6 +82,58 @@ extra_request_free(struct extra *x)
 	x->publishing = NULL;
 }
 
+/* ---- input ------------------------------------------------------------------------------------- */
+
+/* Whether a client's input may become `len` bytes. The bound is passed by what the last buffer grows beyond its need, at most. */
+static bool
+input_fits(const struct worker *w, const struct buffer *input, size_t len)
+{
+	const uint64_t messages =
+	    LIMIT_INPUT_MESSAGES * (uint64_t)settings_json_len_max(&w->settings);
+	uint64_t max = messages > LIMIT_INPUT_BYTES ? messages : LIMIT_INPUT_BYTES;
+
+	if (len > LIMIT_INPUT_SMALL_BYTES)
+		max -= max / LIMIT_INPUT_SMALL_SHARE;
+	return len <= input->cap || w->extras.input_bytes + (len - input->cap) <= max;
+}
+
+bool
+extra_input_add(struct worker *w, struct extra *x, const char *bytes, size_t len)
+{
+	const size_t cap = x->input.cap;
+
+	if (!input_fits(w, &x->input, x->input.len + len)) {
+		board_add(&w->board, BOARD_SHED_INPUTS, 1);
+		return false;
+	}
+	if (!buffer_add(&x->input, bytes, len)) {
+		board_add(&w->board, BOARD_SHED_MEMORY, 1);
+		return false;
+	}
+	w->extras.input_bytes += x->input.cap - cap;
+	return true;
+}
+
+struct buffer
+extra_input_take(struct worker *w, struct extra *x)
+{
+	const struct buffer whole = x->input;
+
+	w->extras.input_bytes -= whole.cap;
+	x->input = (struct buffer){0};
+	return whole;
+}
+
+void
+extra_input_free(struct worker *w, struct extra *x)
+{
+	struct buffer input = extra_input_take(w, x);
+
+	buffer_free(&input);
+}
+
+/* ---- the end of an extra ------------------------------------------------------------------------ */
+
 void
 extra_drop(struct worker *w, struct slot *s)
 {
@@ -91,7 +143,7 @@ extra_drop(struct worker *w, struct slot *s)
 		return;
 	w->extras.tail_bytes -= x->tail.len;
 	buffer_free(&x->tail);
-	buffer_free(&x->input);
+	extra_input_free(w, x);
 	for (uint32_t i = 0; i < x->sub_count; i++)
 		free(x->subs[i].seek);
 	free(x->subs);

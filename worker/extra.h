@@ -109,7 +109,8 @@ struct extras {
 	uint32_t chunk_count, chunk_cap;
 	uint32_t free_list; /* 0: empty; index 0 is never used */
 	uint32_t used;
-	uint64_t tail_bytes; /* in all tails */
+	uint64_t tail_bytes;  /* in all tails */
+	uint64_t input_bytes; /* allocated for all inputs */
 };
 
 /* The connection's extra, or NULL. */
@@ -123,6 +124,16 @@ void extra_trim(struct worker *w, struct slot *s);
 
 /* Gives it back with all that it holds. */
 void extra_drop(struct worker *w, struct slot *s);
+
+/*
+ * Keeps what a client has sent for when more of it has come. False: all clients together hold too much of that (LIMIT_INPUT_BYTES),
+ * or there is no memory; nothing was kept, and it is counted.
+ */
+bool extra_input_add(struct worker *w, struct extra *x, const char *bytes, size_t len);
+
+/* Moves it out: the caller frees it. */
+struct buffer extra_input_take(struct worker *w, struct extra *x);
+void extra_input_free(struct worker *w, struct extra *x);
 
 /* The sub that belongs to a channel, or NULL (also when the connection has no subs but its slot's channel). */
 struct sub *extra_sub(struct worker *w, const struct slot *s, uint32_t channel);

@@ -183,6 +183,7 @@ post(struct worker *w)
 	board_set(&w->board, BOARD_CHANNELS, w->channels.count);
 	board_set(&w->board, BOARD_WAVE_BYTES, w->channels.wave_bytes);
 	board_set(&w->board, BOARD_TAIL_BYTES, w->extras.tail_bytes);
+	board_set(&w->board, BOARD_INPUT_BYTES, w->extras.input_bytes);
 	board_set(&w->board, BOARD_DEFLATE_WINDOW_BYTES, w->deflate.window_bytes);
 	board_add(&w->board, BOARD_TURNS, 1);
 	board_beat(&w->board, w->now_ns / 1000000, w->read_position, w->read_id);

@@ -205,7 +205,7 @@ publish_body(struct worker *w, uint32_t slot)
 			message = fault.message;
 		}
 	}
-	buffer_free(&x->input);
+	extra_input_free(w, x);
 	if (code != ERROR_NONE) {
 		session_refuse(w, slot, code, message);
 		return;
@@ -262,8 +262,9 @@ serve_publish_body(struct worker *w, uint32_t slot, struct slice bytes)
 			session_refuse(w, slot, http_body_error_code(n), http_body_error_text(n));
 			return 0;
 		}
-		if (!buffer_add(&x->input, data.bytes, data.len)) {
-			conn_close(w, slot, BOARD_SHED_MEMORY);
+		if (!extra_input_add(w, x, data.bytes, data.len)) {
+			s->flags &= (uint16_t)~CONN_KEEP_ALIVE;
+			session_refuse(w, slot, ERROR_OVERLOADED, SESSION_INPUT_FULL);
 			return 0;
 		}
 		used += (size_t)n;

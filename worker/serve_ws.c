@@ -469,14 +469,17 @@ take_data(struct worker *w, uint32_t slot, const struct ws_input_event *event)
 		return;
 	}
 	x = extra_need(w, s);
-	if (x == NULL || !buffer_add(&x->input, event->data.bytes, event->data.len)) {
-		conn_close(w, slot, BOARD_SHED_MEMORY);
+	if (x == NULL) {
+		conn_close(w, slot, BOARD_CLOSED_ERROR);
+		return;
+	}
+	if (!extra_input_add(w, x, event->data.bytes, event->data.len)) {
+		end_with(w, slot, ERROR_OVERLOADED, SESSION_INPUT_FULL, WS_CLOSE_TRY_LATER);
 		return;
 	}
 	if (!event->last)
 		return;
-	whole = x->input;
-	x->input = (struct buffer){0};
+	whole = extra_input_take(w, x);
 	do_whole(w, slot, event, buffer_slice(&whole));
 	buffer_free(&whole);
 }

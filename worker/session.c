@@ -347,18 +347,25 @@ session_end_drain(struct worker *w, uint32_t slot)
 
 /* ---- input ------------------------------------------------------------------------------------- */
 
-/* Keeps what cannot be used yet. */
-static void
+/* Keeps what cannot be used yet. False: there is no room for it. */
+static bool
 keep(struct worker *w, uint32_t slot, const char *bytes, size_t len, size_t seen)
 {
 	struct slot *s = worker_slot(w, slot);
 	struct extra *x = extra_need(w, s);
 
-	if (x == NULL || !buffer_add(&x->input, bytes, len)) {
-		conn_close(w, slot, BOARD_SHED_MEMORY);
-		return;
-	}
+	if (x == NULL || !extra_input_add(w, x, bytes, len))
+		return false;
 	x->input_seen = (uint32_t)seen;
+	return true;
+}
+
+/* The same behind a request that is not answered yet, where nothing can be said. */
+static void
+keep_or_close(struct worker *w, uint32_t slot, const char *bytes, size_t len, size_t seen)
+{
+	if (!keep(w, slot, bytes, len, seen))
+		conn_close(w, slot, BOARD_CLOSED_ERROR);
 }
 
 /* One request head. Returns the bytes used, 0 when the rest was kept or dropped. */
@@ -372,7 +379,7 @@ take_head(struct worker *w, uint32_t slot, char *bytes, size_t len, size_t seen)
 	ptrdiff_t n;
 
 	if (deliver_pending(w, s) > PIPELINE_BYTES) {
-		keep(w, slot, bytes, len, 0);
+		keep_or_close(w, slot, bytes, len, 0);
 		return 0;
 	}
 	/* An empty line before a request is none of it (RFC 9112, 2.2), and who sends nothing else is idle. */
@@ -382,7 +389,9 @@ take_head(struct worker *w, uint32_t slot, char *bytes, size_t len, size_t seen)
 	if (n == 0) {
 		if (seen == 0)
 			timer_set(w, slot, w->settings.now.header_timeout_s * 1000);
-		keep(w, slot, bytes, len, len);
+		if (!keep(w, slot, bytes, len, len))
+			refuse_bytes(w, slot, slice_of(bytes, len), false, ERROR_OVERLOADED,
+			    SESSION_INPUT_FULL);
 		return 0;
 	}
 	if (n < 0) {
@@ -424,7 +433,7 @@ feed(struct worker *w, uint32_t slot, char *bytes, size_t len, size_t seen)
 		} else if (conn_is_sse(s)) {
 			return; /* a stream takes no more requests */
 		} else {
-			keep(w, slot, bytes, len, 0);
+			keep_or_close(w, slot, bytes, len, 0);
 			return;
 		}
 		seen = 0;
@@ -459,7 +468,7 @@ unkeep(struct worker *w, uint32_t slot, size_t *seen)
 	}
 	memcpy(w->input.bytes, x->input.bytes, len);
 	*seen = x->input_seen;
-	buffer_free(&x->input);
+	extra_input_free(w, x);
 	x->input_seen = 0;
 	return len;
 }
@@ -501,7 +510,7 @@ session_input(struct worker *w, uint32_t slot)
 		s->last_in = timer_now(w);
 		feed(w, slot, w->input.bytes, kept + (size_t)n, seen);
 	} else if (kept != 0) {
-		keep(w, slot, w->input.bytes, kept, seen);
+		keep_or_close(w, slot, w->input.bytes, kept, seen);
 	}
 	if (s->state == CONN_CLOSED)
 		return;

@@ -24,6 +24,9 @@ struct slot;
 
 #define SESSION_HEAD_BYTES 1024 /* a head of ours, without the origin that it may repeat */
 
+/* What is said to a client whose unfinished input has no room beside that of the others. */
+#define SESSION_INPUT_FULL "too much is being sent at once, by all clients together: try again"
+
 enum session_format { SESSION_FORMAT_NONE, SESSION_FORMAT_JSON, SESSION_FORMAT_RAW };
 
 /* A request to /events, with its query read. Slices point into the read buffer and the worker's scratch. */

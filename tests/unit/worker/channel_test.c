@@ -259,7 +259,7 @@ extra_is_taken_when_needed_and_given_back_when_not(void **state)
 			assert_non_null(x);
 			assert_ptr_equal(extra_need(f->w, s), x);
 			assert_true(
-			    buffer_add(&x->input, (const char *)&slots[i], sizeof slots[i]));
+			    extra_input_add(f->w, x, (const char *)&slots[i], sizeof slots[i]));
 		}
 		assert_int_equal(f->w->extras.used, SLOTS);
 		for (unsigned i = 0; i < SLOTS; i++) {
@@ -269,7 +269,7 @@ extra_is_taken_when_needed_and_given_back_when_not(void **state)
 			    extra_of(f->w, s)->input.bytes, &slots[i], sizeof slots[i]);
 			extra_trim(f->w, s);
 			assert_non_null(extra_of(f->w, s)); /* there is input in it */
-			buffer_free(&extra_of(f->w, s)->input);
+			extra_input_free(f->w, extra_of(f->w, s));
 			extra_trim(f->w, s);
 			assert_null(extra_of(f->w, s));
 		}

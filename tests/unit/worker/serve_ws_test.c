@@ -650,6 +650,100 @@ ws_that_reads_nothing_must_end_its_message_in_time_too(void **state)
 	client_close(&c);
 }
 
+/* So many bytes of a message that goes on. */
+static void
+send_fragment(struct client *c, const char *data, size_t len)
+{
+	for (size_t sent = 0, part; sent < len; sent += part) {
+		part = len - sent < 60000 ? len - sent : 60000;
+		client_frame(c, sent == 0 ? 0x01 : 0x00, data, part);
+		client_run(c);
+	}
+}
+
+/* Large messages that do not end take three quarters of the room; the next one is turned away, and nobody else. */
+static void
+ws_messages_that_never_end_have_bounded_memory(void **state)
+{
+	enum { LEN = 500000, CAP = 512 << 10, FIT = LIMIT_INPUT_BYTES / 4 * 3 / CAP };
+	struct fixture *f = *state;
+	struct client *c = calloc(FIT + 3, sizeof *c), *last = &c[FIT], *late = &c[FIT + 1],
+		      *post = &c[FIT + 2];
+	char *data = malloc(LEN);
+
+	assert_non_null(c);
+	assert_non_null(data);
+	memset(data, ' ', LEN);
+	for (unsigned i = 0; i <= FIT; i++) {
+		open_ws(&c[i], f, "channel=a");
+		client_clear(&c[i]);
+		send_fragment(&c[i], data, LEN);
+	}
+	assert_int_equal(board_get(&f->w->board, BOARD_SHED_INPUTS), 1);
+	assert_int_equal(close_code(last), 1013);
+	assert_memory_equal(last->bytes + last->len - 10, "overloaded", 10);
+	assert_int_equal(client_count(last, "\"code\":\"overloaded\""), 1);
+	assert_true(last->ended);
+	assert_int_equal(f->w->extras.input_bytes, (uint64_t)FIT * CAP);
+	assert_int_equal(board_get(&f->w->board, BOARD_INPUT_BYTES), (uint64_t)FIT * CAP);
+	/* What is small has its part; a body that is not is told to come again. */
+	open_ws(late, f, "channel=a");
+	send_fragment(late, "{\"op\":", 6);
+	client_frame(late, 0x80, "\"ping\"}", 7);
+	client_run(late);
+	assert_int_equal(client_count(late, "\"op\":\"pong\""), 1);
+	client_open(post, f);
+	client_text(
+	    post, "POST /events?channel=a HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n");
+	client_run(post);
+	client_send(post, data, 100000);
+	client_run(post);
+	assert_int_equal(client_count(post, "HTTP/1.1 503"), 1);
+	assert_int_equal(client_count(post, "\"code\":\"overloaded\""), 1);
+	assert_int_equal(client_count(post, "Retry-After: "), 1);
+	assert_true(post->ended);
+	/* One that ends is understood, and leaves its room to the next. */
+	client_frame(&c[0], 0x80, "{\"op\":\"ping\"}", 13);
+	client_run(&c[0]);
+	assert_int_equal(client_count(&c[0], "\"op\":\"pong\""), 1);
+	send_fragment(late, data, LEN);
+	assert_int_equal(close_code(late), 0);
+	assert_int_equal(f->w->extras.input_bytes, (uint64_t)FIT * CAP);
+	for (unsigned i = 0; i < FIT + 3; i++)
+		client_close(&c[i]);
+	fixture_run(f);
+	assert_int_equal(f->w->extras.input_bytes, 0);
+	free(data);
+	free(c);
+}
+
+/* Of the largest messages that may be configured a few fit, though one is larger than the usual bound. */
+static void
+ws_room_for_messages_grows_with_what_they_may_be(void **state)
+{
+	enum { LEN = 100 << 20 };
+	struct fixture *f = *state;
+	char *data = calloc(1, 60000);
+	struct client c;
+
+	assert_non_null(data);
+	f->settings.max_event_bytes = LIMIT_EVENT_BYTES_MAX;
+	fixture_set(f);
+	open_ws(&c, f, "channel=a");
+	client_clear(&c);
+	for (size_t sent = 0; sent < LEN; sent += 60000) {
+		client_frame(&c, sent == 0 ? 0x01 : 0x00, data, 60000);
+		fixture_turn(f);
+		fixture_turn(f);
+	}
+	client_run(&c);
+	assert_false(c.ended);
+	assert_true(f->w->extras.input_bytes >= LEN);
+	client_close(&c);
+	fixture_run(f);
+	free(data);
+}
+
 int
 main(void)
 {
@@ -693,6 +787,10 @@ main(void)
 		ws_is_pinged_in_time_whatever_it_is_sending, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(ws_that_reads_nothing_must_end_its_message_in_time_too,
 		fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_messages_that_never_end_have_bounded_memory, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		ws_room_for_messages_grows_with_what_they_may_be, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("serve_ws", tests, NULL, NULL);

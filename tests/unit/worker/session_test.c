@@ -367,6 +367,74 @@ session_that_never_ends_is_cut_at_the_drains_deadline(void **state)
 	client_close(&half);
 }
 
+/* What all clients together have begun to send has its bound: a head that finds no room is told so, and so is a large body. */
+static void
+session_input_that_finds_no_room_is_told_to_come_again(void **state)
+{
+	static const char head[] = "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Filler: ";
+	static const struct {
+		uint64_t left; /* of the room */
+		size_t filler;
+		bool taken;
+	} cases[] = {
+	    {4096, 300, true},
+	    {4096, 3000, true},
+	    {4096, 5000, false},
+	    {100, 300, false},
+	    {LIMIT_INPUT_BYTES / 4, 15000, true},
+	    {LIMIT_INPUT_BYTES / 4, 20000, false}, /* no small one any more */
+	    {LIMIT_INPUT_BYTES / 4 + 40000, 20000, true},
+	};
+	struct fixture *f = *state;
+	char *filler = malloc(20000);
+
+	assert_non_null(filler);
+	memset(filler, 'x', 20000);
+	f->settings.max_header_bytes = 64 << 10;
+	fixture_set(f);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const uint64_t shed = board_get(&f->w->board, BOARD_SHED_INPUTS);
+		const uint64_t others = LIMIT_INPUT_BYTES - cases[i].left;
+		struct client c;
+
+		f->w->extras.input_bytes += others; /* as if they held it */
+		client_open(&c, f);
+		client_text(&c, head);
+		client_send(&c, filler, cases[i].filler);
+		client_run(&c);
+		assert_int_equal(c.ended, !cases[i].taken);
+		assert_int_equal(client_count(&c, "HTTP/1.1 503"), !cases[i].taken);
+		assert_int_equal(client_count(&c, "Retry-After: "), !cases[i].taken);
+		assert_int_equal(
+		    board_get(&f->w->board, BOARD_SHED_INPUTS), shed + !cases[i].taken);
+		client_text(&c, "\r\n\r\n");
+		client_run(&c);
+		assert_int_equal(client_count(&c, "HTTP/1.1 200"), cases[i].taken);
+		f->w->extras.input_bytes -= others;
+		client_close(&c);
+		fixture_run(f);
+	}
+	free(filler);
+}
+
+/* Requests behind one that is held cannot be answered before it: their client is let go. */
+static void
+session_requests_that_find_no_room_behind_a_held_one_end_it(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	f->w->extras.input_bytes += LIMIT_INPUT_BYTES;
+	client_open(&c, f);
+	client_get(&c, "channel=a&after=1763856000000-00000&wait=20", "");
+	client_get(&c, "channel=a", "");
+	client_run(&c);
+	assert_true(c.ended);
+	assert_int_equal(board_get(&f->w->board, BOARD_SHED_INPUTS), 1);
+	f->w->extras.input_bytes -= LIMIT_INPUT_BYTES;
+	client_close(&c);
+}
+
 int
 main(void)
 {
@@ -395,6 +463,11 @@ main(void)
 		session_of_every_kind_ends_well_when_drained, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(session_that_never_ends_is_cut_at_the_drains_deadline,
 		fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(session_input_that_finds_no_room_is_told_to_come_again,
+		fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		session_requests_that_find_no_room_behind_a_held_one_end_it, fixture_setup,
+		fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("session", tests, NULL, NULL);

@@ -759,7 +759,7 @@ fixture_is_clean(struct fixture *f)
 
 	fixture_wait_ms(f, 3000); /* lingerers */
 	clean = w->connection_count == 0 && w->channels.count == 0 && w->extras.used == 0 &&
-		w->extras.tail_bytes == 0;
+		w->extras.tail_bytes == 0 && w->extras.input_bytes == 0;
 	for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++)
 		clean &= board_get(&w->board, gauges[i]) == 0;
 	if (!clean)
