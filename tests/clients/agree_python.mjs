@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { lines } from './payloads.mjs';
 import { report } from './rounds.mjs';
 import { Server } from './server.mjs';
@@ -24,7 +25,7 @@ const servers = {
 const payloads = join(servers.default.directory, 'payloads');
 writeFileSync(payloads, lines());
 
-const child = spawn(python, [new URL('agree.py', import.meta.url).pathname], { stdio: ['pipe', 'pipe', 'inherit'] });
+const child = spawn(python, [fileURLToPath(new URL('agree.py', import.meta.url))], { stdio: ['pipe', 'pipe', 'inherit'] });
 process.on('exit', () => child.kill());
 const ended = new Promise((resolve) => child.on('close', resolve));
 const places = Object.entries(servers).map(([name, { port, socket }]) => [name, { port, socket_path: socket }]);

@@ -5,6 +5,8 @@
 // Node, Python and pages read these lines. A text is UTF-8; a json is one JSON value other than a string, which must keep its
 // bytes; a binary is any bytes. The same lines come out each time: what looks random is a fixed sequence.
 
+import { fileURLToPath } from 'node:url';
+
 export const LIMIT = 256 * 1024; // max_event_bytes as it is by default
 export const COUNT = 200;
 // Channels of the tests have names of so many characters: so the objects below have exactly the lengths that they are made for.
@@ -238,5 +240,5 @@ export function lines() {
 		`${JSON.stringify({ name, kind, base64: Buffer.from(content).toString('base64') })}\n`).join('');
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname)
+if (process.argv[1] === fileURLToPath(import.meta.url))
 	process.stdout.write(lines());
