@@ -343,9 +343,9 @@ deflate_keeps_the_window_of_who_insists_until_he_goes(void **state)
 
 #define FLOODERS 6
 #define FLOOD_MESSAGES 20
-#define FLOOD_LEN (500u << 10) /* of each, inflated */
+#define FLOOD_LEN (250u << 10) /* of each, inflated */
 
-/* Messages of half a KiB that become half a MiB each, in one piece. */
+/* Messages of 300 bytes that become 250 KiB each: to whom they are bare data they are events, which nobody answers here. */
 static void
 flood(struct client *c)
 {
@@ -384,18 +384,21 @@ deflate_inflates_so_much_in_a_turn_and_nobody_waits_for_ever(void **state)
 	client_stream(&other, f, DIALECT_WS, "channel=a");
 	client_run(&other);
 	for (size_t i = 0; i < FLOODERS; i++) {
-		client_stream(&c[i], f, DIALECT_WS_DEFLATE, "channel=a");
-		if (i % 2 == 0)
-			fixture_run(f);
-		flood(&c[i]);
+		client_stream(&c[i], f, i % 2 == 0 ? DIALECT_WS_DEFLATE : DIALECT_WS_RAW_DEFLATE,
+		    "channel=b");
+		if (i < FLOODERS / 2)
+			client_run(&c[i]);
 	}
+	/* The others send it right behind their handshakes. */
+	for (size_t i = 0; i < FLOODERS; i++)
+		flood(&c[i]);
 	client_frame(&other, 0x89, "hi", 2);
 	for (int turn = 0; board_get(&f->w->board, BOARD_DEFLATE_PLAIN_IN) < all; turn++) {
 		assert_true(turn < 1000);
 		assert_true(inflated_in_a_turn(f) <= 2 * (DEFLATE_TURN_BYTES + FLOOD_LEN));
 		client_read(&other);
 		assert_true(turn < 4 || client_count(&other, "\x8a\x02hi") == 1);
-		for (size_t i = 0; i < FLOODERS; i++) {
+		for (size_t i = 0; i < FLOODERS; i += 2) {
 			client_read(&c[i]);
 			if (turn == 4 * FLOODERS && client_count(&c[i], "pong") == 0)
 				fail_msg("client %zu starves", i);
@@ -403,7 +406,7 @@ deflate_inflates_so_much_in_a_turn_and_nobody_waits_for_ever(void **state)
 	}
 	for (size_t i = 0; i < FLOODERS; i++) {
 		client_run(&c[i]);
-		for (int n = 0; n < FLOOD_MESSAGES; n++) {
+		for (int n = 0; i % 2 == 0 && n < FLOOD_MESSAGES; n++) {
 			snprintf(want, sizeof want, "\"ref\":%d}", n);
 			assert_int_equal(client_count(&c[i], want), 1);
 		}
