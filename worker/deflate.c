@@ -194,6 +194,7 @@ deflate_gzip(struct worker *w, const struct slice *pieces, size_t count)
 		len += pieces[i].len;
 	if (count == 0 || len < w->settings.now.compression_min_bytes)
 		return none;
+	w->deflate.turn_bytes += len;
 	z = packer(w, &w->deflate.gzipper, GZIP_BITS);
 	len = z == NULL ? 0 : pack(w, z, pieces, count, len, Z_FINISH);
 	return len == 0 ? none : slice_of(w->deflate.packed.bytes, len);

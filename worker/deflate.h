@@ -26,7 +26,7 @@ struct deflate {
 	struct z_stream_s *unpacker; /* of messages, each by itself */
 	uint8_t level;               /* that packer and gzipper were made with */
 	uint64_t window_bytes;       /* that the windows of connections take */
-	size_t turn_bytes;           /* inflated since deliver_serve began */
+	size_t turn_bytes;           /* inflated and gzipped since deliver_serve began */
 	uint32_t paused; /* whose input used that up, and is to be gone on with; 0: nobody's */
 	struct buffer packed;
 	struct buffer plain;
@@ -41,8 +41,8 @@ struct deflate {
 #define DEFLATE_RATIO_MAX 100
 
 /*
- * What is inflated in one turn, but for the message that goes beyond it: a message of half a KiB may become one of half a MiB,
- * which is then to be parsed, and everybody else waits for that.
+ * What is inflated and gzipped in one turn, but for the message or answer that goes beyond it, for everybody else waits for that:
+ * a message of half a KiB may become one of half a MiB, which is then to be parsed, and an answer may have 1 MiB.
  */
 #define DEFLATE_TURN_BYTES (1u << 20)
 
@@ -73,7 +73,7 @@ struct slice deflate_gzip(struct worker *w, const struct slice *pieces, size_t c
 enum deflate_result deflate_unpack(struct worker *w, struct deflate_window *window,
     struct slice packed, size_t len_max, struct slice *plain);
 
-/* Whether no more is to be inflated in this turn. */
+/* Whether no more is to be inflated or gzipped in this turn. */
 bool deflate_is_spent(const struct worker *w);
 
 /* A window of 2^bits bytes for a connection. NULL: the pool is used up, or no memory. */

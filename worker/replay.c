@@ -635,12 +635,25 @@ serve_stream(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 	deliver_frames(w, slot, &frames, 1, s->offset, run->reached);
 }
 
+/* An answer to be compressed, when enough was for this turn, and nobody has asked for the same. */
+static bool
+is_put_off(struct worker *w, const struct slot *s, struct extra *x, uint64_t bound)
+{
+	return x->request.gzip && deflate_is_spent(w) &&
+	       !(can_share(s, x) && find_shared(w, s, x, limit_of(s, x), bound) != NULL);
+}
+
 static void
 serve_poll(struct worker *w, uint32_t slot, struct extra *x, uint64_t bound)
 {
 	struct slot *s = worker_slot(w, slot);
-	struct replay_run *run = run_for(w, s, x, bound);
+	struct replay_run *run;
 
+	if (is_put_off(w, s, x, bound)) {
+		deliver_ready(w, slot);
+		return;
+	}
+	run = run_for(w, s, x, bound);
 	if (w->quit)
 		return;
 	if (run->starved) {

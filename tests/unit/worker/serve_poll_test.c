@@ -135,6 +135,52 @@ serve_poll_compresses_once_for_all_who_are_answered_together(void **state)
 	free(c);
 }
 
+#define ASKERS 40
+#define ANSWER_EVENTS 80
+#define ANSWER_EVENT_BYTES 4000
+
+/* Everybody asks from another place, so that none of the answers, of 160 KB at least, is another's too. */
+static void
+serve_poll_compresses_so_much_in_a_turn_and_nobody_waits_for_ever(void **state)
+{
+	const uint64_t max =
+	    1 + DEFLATE_TURN_BYTES / ((ANSWER_EVENTS - ASKERS) * (uint64_t)ANSWER_EVENT_BYTES);
+	struct fixture *f = *state;
+	struct client c[ASKERS], other;
+	uint64_t done = 0;
+
+	f->w->settings.now.compression_poll = 1;
+	for (unsigned i = 0; i < ASKERS; i++) {
+		char query[64], text[ID_TEXT_MAX];
+		struct out id = out_to(text, sizeof text);
+
+		id_render(&id, fixture_publish(f, "a", i, ANSWER_EVENT_BYTES));
+		snprintf(query, sizeof query, "channel=a&after=%.*s", (int)id.len, text);
+		client_open(&c[i], f);
+		client_get(&c[i], query, "Accept-Encoding: gzip\r\n");
+	}
+	for (unsigned i = ASKERS; i < ANSWER_EVENTS; i++)
+		fixture_publish(f, "a", i, ANSWER_EVENT_BYTES);
+	client_open(&other, f);
+	client_get(&other, "channel=a", "");
+	for (unsigned turn = 0; turn < ASKERS + 4; turn++) {
+		const uint64_t before = done;
+
+		fixture_turn(f);
+		done = board_get(&f->w->board, BOARD_GZIP_ANSWERS);
+		assert_in_range(done - before, turn < 4 || done == ASKERS ? 0 : 1, max);
+		client_read(&other);
+		assert_true(turn < 4 || client_count(&other, "200 OK") == 1);
+	}
+	assert_int_equal(done, ASKERS);
+	for (unsigned i = 0; i < ASKERS; i++) {
+		client_read(&c[i]);
+		assert_int_equal(client_count(&c[i], "Content-Encoding: gzip\r\n"), 1);
+		client_close(&c[i]);
+	}
+	client_close(&other);
+}
+
 int
 main(void)
 {
@@ -145,6 +191,7 @@ main(void)
 	    TEST(serve_poll_held_on_several_channels_gets_all_of_them_in_order),
 	    TEST(serve_poll_answers_do_not_lie_in_memory_together),
 	    TEST(serve_poll_compresses_once_for_all_who_are_answered_together),
+	    TEST(serve_poll_compresses_so_much_in_a_turn_and_nobody_waits_for_ever),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
