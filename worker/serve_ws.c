@@ -583,8 +583,12 @@ pause_input(struct worker *w, uint32_t slot, const char *bytes, size_t len)
 	struct slot *s = worker_slot(w, slot);
 	struct extra *x = extra_need(w, s);
 
-	if (x == NULL || !buffer_add(&x->input, bytes, len)) {
-		conn_close(w, slot, BOARD_SHED_MEMORY);
+	if (x == NULL) {
+		conn_close(w, slot, BOARD_CLOSED_ERROR);
+		return;
+	}
+	if (!extra_input_add(w, x, bytes, len)) {
+		end_with(w, slot, ERROR_OVERLOADED, SESSION_INPUT_FULL, WS_CLOSE_TRY_LATER);
 		return;
 	}
 	s->flags |= CONN_INPUT_WAITS;
