@@ -146,6 +146,8 @@ $(OUT)/tests/bench/ring_bench: $(OUT)/tests/bench/ring_bench.o $(LEAVES)
 	$(LINK) -o $@ $^
 $(OUT)/tests/bench/publish_bench: $(OUT)/tests/bench/publish_bench.o $(OUT)/libmaster.a $(LEAVES)
 	$(LINK) -o $@ $^ -ljansson
+$(OUT)/tests/bench/turn_bench: $(OUT)/tests/bench/turn_bench.o $(WORKER_LIBS)
+	$(LINK) -o $@ $^ -luring -lz
 $(OUT)/tests/bench/squeeze: $(OUT)/tests/bench/squeeze.o $(OUT)/libtest.a
 	$(LINK) -o $@ $^ -lz
 $(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(OUT)/libtest.a
