@@ -49,7 +49,8 @@ struct channel {
 	uint8_t name_len;
 	uint8_t lag; /* enum rule_lag */
 	bool in_round;
-	bool closed; /* by the rules of a reload: its subscriptions end (revoke.c) */
+	bool pass_done; /* all are visited, and the sends of the last of them may still be queued */
+	bool closed;    /* by the rules of a reload: its subscriptions end (revoke.c) */
 };
 
 struct channels {

@@ -12,7 +12,7 @@
 
 #define VISIT_SENDS 64    /* a channel's share before the next one's turn */
 #define VISIT_MEMBERS 512 /* and members looked at, sent to or not */
-#define RUN_VISITS 256    /* channels visited in one run, however little each has to send */
+#define RUN_VISITS 512    /* of channels in one run, however little each has to send */
 
 /* ---- the round -------------------------------------------------------------------------------- */
 
@@ -302,7 +302,11 @@ visit(struct worker *w, struct channel *c, uint32_t slot)
 
 /* ---- a pass ----------------------------------------------------------------------------------- */
 
-/* The pass is through: everybody has what was there when it began. True: there is more by now. */
+/*
+ * The pass is through: everybody has what was there when it began. True: there is more by now. No send may refer to what is dropped
+ * now. With many small channels a submission for each would be a system call for each send, so visit_channel lets a channel
+ * with sends in the queue come here at its next turn, when those of all the others are queued, too.
+ */
 static bool
 pass_end(struct worker *w, struct channel *c)
 {
@@ -310,7 +314,8 @@ pass_end(struct worker *w, struct channel *c)
 	    c->cut_to !=
 	    c->pass_cut; /* cut while the pass was under way: those visited before do not know */
 
-	deliver_flush(w); /* no send may refer to what is dropped now */
+	deliver_flush(w);
+	c->pass_done = false;
 	if (!more)
 		c->cut_to = 0;
 	else if (c->cut_from < c->pass_cut)
@@ -335,6 +340,8 @@ visit_channel(struct worker *w, struct channel *c, uint32_t *sends)
 {
 	uint32_t left = VISIT_SENDS;
 
+	if (c->pass_done)
+		return pass_end(w, c) || c->next_news != 0;
 	if (c->pass_left == 0)
 		pass_begin(c);
 	for (uint32_t i = 0; i < VISIT_MEMBERS && c->pass_left != 0; i++) {
@@ -347,7 +354,8 @@ visit_channel(struct worker *w, struct channel *c, uint32_t *sends)
 		if (w->quit)
 			return true;
 	}
-	if (c->pass_left != 0)
+	c->pass_done = c->pass_left == 0;
+	if (!c->pass_done || w->deliver.flight_count != 0)
 		return true;
 	return pass_end(w, c) || c->next_news != 0;
 }

@@ -430,6 +430,41 @@ fanout_brings_nothing_to_who_left_during_a_pass(void **state)
 	free(c);
 }
 
+/* A submission is a system call: with many channels of few members there must not be one for each send. */
+static void
+fanout_submits_the_sends_of_many_small_channels_together(void **state)
+{
+	enum { CHANNELS = 300 };
+	struct fixture *f = *state;
+	struct client *c = calloc(CHANNELS, sizeof *c);
+	char name[32];
+	uint64_t batches, sends;
+
+	assert_non_null(c);
+	for (unsigned i = 0; i < CHANNELS; i++) {
+		snprintf(name, sizeof name, "channel=%u", i);
+		client_stream(&c[i], f, streams[i % STREAMS], name);
+	}
+	run_all(f, c, CHANNELS);
+	batches = board_get(&f->w->board, BOARD_BATCHES);
+	sends = board_get(&f->w->board, BOARD_SENDS);
+	for (unsigned n = 0; n < 3; n++) {
+		for (unsigned i = 0; i < CHANNELS; i++) {
+			snprintf(name, sizeof name, "%u", i);
+			fixture_publish(f, name, n, i);
+		}
+		run_all(f, c, CHANNELS);
+	}
+	assert_int_equal(board_get(&f->w->board, BOARD_SENDS) - sends, 3 * CHANNELS);
+	assert_true(board_get(&f->w->board, BOARD_BATCHES) - batches <= 3 * 3);
+	for (unsigned i = 0; i < CHANNELS; i++) {
+		client_has(&c[i], 0, 2);
+		client_sound(&c[i], streams[i % STREAMS]);
+		client_close(&c[i]);
+	}
+	free(c);
+}
+
 int
 main(void)
 {
@@ -462,6 +497,9 @@ main(void)
 		fanout_visits_nobody_who_left_during_a_pass, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(
 		fanout_loses_no_news_of_a_poll_whose_time_is_up_before_the_pass, fixture_setup,
+		fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		fanout_submits_the_sends_of_many_small_channels_together, fixture_setup,
 		fixture_teardown),
 	};
 
