@@ -311,6 +311,14 @@ bench_stage_publish(struct bench_stage *s, uint32_t channel)
 	return true;
 }
 
+static bool
+nothing_came(const struct bench_stage *s)
+{
+	const struct bench_tally t = bench_crew_sum(&s->crew, BENCH_CREW_ALL);
+
+	return t.received + t.declared + t.damaged + t.foreign == 0;
+}
+
 bool
 bench_stage_await(struct bench_stage *s, uint32_t group)
 {
@@ -326,6 +334,9 @@ bench_stage_await(struct bench_stage *s, uint32_t group)
 			moved_ns = bench_stage_now_ns();
 		before = had;
 		if (bench_stage_now_ns() - moved_ns > PATIENCE_NS) {
+			if (!bench_crew_has_all(&s->crew, group) && nothing_came(s))
+				return give_up(s,
+				    "not one event came: is it published to the server that the clients are at?");
 			bench_crew_write_off(&s->crew, group);
 			break;
 		}

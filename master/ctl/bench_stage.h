@@ -76,7 +76,7 @@ bool bench_stage_publish(struct bench_stage *s, uint32_t channel);
 
 /*
  * Waits until every event expected has come, and every answer to the publisher; no longer than 5 s after the last of either. What has not come by then
- * is missing (bench_crew_write_off). False: it is over.
+ * is missing (bench_crew_write_off); when nothing came in all the run, it is over. False: it is over.
  */
 bool bench_stage_await(struct bench_stage *s, uint32_t group);
 

@@ -2,7 +2,8 @@
  * bench.c: `ringcast bench` plays every scenario with every transport against a server, and is not deceived by one that loses, repeats,
  * swaps or damages events.
  *
- * The deceiver is a small server of its own: GET is a stream, POST goes to all streams, and every fifth event is treated as the row says.
+ * The deceiver is a small server of its own: GET is a stream, POST goes to all streams, and every fifth event (of SWALLOWS every one) is treated
+ * as the row says.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -25,7 +26,7 @@
 
 /* ---- the deceiver -------------------------------------------------------------------------------- */
 
-enum trick { HONEST, LOSES, REPEATS, SWAPS, DAMAGES, STRAYS };
+enum trick { HONEST, LOSES, REPEATS, SWAPS, DAMAGES, STRAYS, SWALLOWS };
 
 struct deceiver {
 	int listener;
@@ -51,7 +52,7 @@ publish(struct deceiver *d, char *data)
 {
 	const bool turn = ++d->events % EVERY == 0;
 
-	if (turn && d->trick == LOSES)
+	if ((turn && d->trick == LOSES) || d->trick == SWALLOWS)
 		return;
 	if (turn && d->trick == SWAPS) {
 		snprintf(d->kept, sizeof d->kept, "%s", data);
@@ -159,6 +160,7 @@ static const struct trick_row {
     {"swapped events are noticed", SWAPS, "late_count"},
     {"a damaged event is noticed", DAMAGES, "damaged_count"},
     {"an event of another channel is noticed", STRAYS, "foreign_count"},
+    {"a server that delivers nothing is not measured", SWALLOWS, NULL},
 };
 
 static bool
@@ -182,6 +184,8 @@ notices(const struct server *s, size_t row, char *output)
 	    NULL, output, OUTPUT_BYTES, RUN_MS);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	if (trick->trick == SWALLOWS)
+		return code == 1 && strstr(output, "not one event came") != NULL;
 	snprintf(path, sizeof path, "figures.%s", figure);
 	wire_json_path(wire_text(output), path, &value);
 	return trick->figure == NULL ? code == 0 && wire_json_number(value, -1) == 0
