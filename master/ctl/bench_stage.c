@@ -92,11 +92,18 @@ bench_stage_open(struct bench_stage *s, struct ctl *c, const struct bench_plan *
 	return true;
 }
 
-void
-bench_stage_close(struct bench_stage *s)
+static void
+clear_progress(struct bench_stage *s)
 {
 	if (s->progress && s->shown_ns != 0)
 		fputs("\r\033[K", s->c->err);
+	s->shown_ns = 0;
+}
+
+void
+bench_stage_close(struct bench_stage *s)
+{
+	clear_progress(s);
 	if (s->crew.processes != NULL)
 		bench_crew_stop(&s->crew);
 	if (s->publishes)
@@ -141,6 +148,7 @@ take_sample(struct bench_stage *s, uint64_t now)
 static bool
 give_up(struct bench_stage *s, const char *why)
 {
+	clear_progress(s);
 	if (!s->over)
 		ctl_fail(s->c, "%s (%s)", why, s->step);
 	s->over = true;
