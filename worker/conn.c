@@ -335,6 +335,9 @@ conn_half_closed(struct worker *w, uint32_t slot)
 	struct slot *s = worker_slot(w, slot);
 
 	s->flags |= CONN_HALF_CLOSED;
+	/* What a WebSocket said before the end waits for its turn, or for what is to be sent first: the end is found behind it. */
+	if (conn_is_websocket(s) && (s->flags & CONN_INPUT_WAITS) != 0)
+		return;
 	switch ((enum conn_state)s->state) {
 	case CONN_HELD:
 		serve_poll_release(w, slot); /* with what there is, which may be nothing */

@@ -415,6 +415,25 @@ deflate_inflates_so_much_in_a_turn_and_nobody_waits_for_ever(void **state)
 	client_close(&other);
 }
 
+/* It has ended its side behind its messages, some of which wait for their turn when that is noticed. */
+static void
+deflate_loses_nothing_of_who_says_it_all_and_ends_his_side(void **state)
+{
+	struct fixture *f = *state;
+	struct client c;
+
+	client_stream(&c, f, DIALECT_WS_DEFLATE, "channel=b");
+	client_run(&c);
+	client_clear(&c);
+	flood(&c);
+	assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+	client_run(&c);
+	assert_int_equal(board_get(&f->w->board, BOARD_DEFLATE_MESSAGES_IN), FLOOD_MESSAGES);
+	assert_int_equal(client_count(&c, "pong"), FLOOD_MESSAGES);
+	assert_true(c.ended);
+	client_close(&c);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -434,6 +453,7 @@ main(void)
 	    TEST(deflate_ends_who_is_inside_a_frame_when_the_level_changes),
 	    TEST(deflate_keeps_the_window_of_who_insists_until_he_goes),
 	    TEST(deflate_inflates_so_much_in_a_turn_and_nobody_waits_for_ever),
+	    TEST(deflate_loses_nothing_of_who_says_it_all_and_ends_his_side),
 	};
 
 	return cmocka_run_group_tests_name("deflate", tests, NULL, NULL);
