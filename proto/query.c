@@ -145,8 +145,9 @@ query_last(struct slice query, const char *name, struct slice *value)
 	return any;
 }
 
-bool
-query_u32(struct slice text, uint32_t max, uint32_t *number)
+/* A decimal number; one beyond the cap is the cap. */
+static bool
+decimal(struct slice text, uint64_t cap, uint64_t *number)
 {
 	uint64_t n = 0;
 
@@ -156,9 +157,20 @@ query_u32(struct slice text, uint32_t max, uint32_t *number)
 		if (text.bytes[i] < '0' || text.bytes[i] > '9')
 			return false;
 		n = n * 10 + (uint64_t)(text.bytes[i] - '0');
-		if (n > max)
-			return false;
+		if (n > cap)
+			n = cap;
 	}
+	*number = n;
+	return true;
+}
+
+bool
+query_u32(struct slice text, uint32_t max, uint32_t *number)
+{
+	uint64_t n;
+
+	if (!decimal(text, (uint64_t)max + 1, &n) || n > max)
+		return false;
 	*number = (uint32_t)n;
 	return true;
 }
@@ -166,17 +178,10 @@ query_u32(struct slice text, uint32_t max, uint32_t *number)
 bool
 query_u32_most(struct slice text, uint32_t max, uint32_t *number)
 {
-	uint64_t n = 0;
+	uint64_t n;
 
-	if (text.len == 0)
+	if (!decimal(text, max, &n))
 		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.bytes[i] < '0' || text.bytes[i] > '9')
-			return false;
-		n = n * 10 + (uint64_t)(text.bytes[i] - '0');
-		if (n > max)
-			n = max;
-	}
 	*number = (uint32_t)n;
 	return true;
 }
