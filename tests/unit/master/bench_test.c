@@ -1,10 +1,17 @@
 /*
  * bench_test.c: the parts of `ringcast bench` that judge: an event's data, the ledger, times, and what a client understands of what servers
- * send; wrong command lines.
+ * send; wrong command lines; what a server used.
  */
 #include "tests/unit/master/ctl_fixture.h"
 
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "master/ctl/bench_client.h"
+#include "master/ctl/bench_host.h"
 #include "master/ctl/bench_source.h"
 #include "master/ctl/bench_result.h"
 #include "proto/id.h"
@@ -393,6 +400,64 @@ values_are_for_people(void **state)
 		    bench_result_text(rows[i].unit, rows[i].value, text), rows[i].text);
 }
 
+/* ---- the machine --------------------------------------------------------------------------------- */
+
+#define SPIN_NS 20000000u
+
+/* Uses so much CPU in the thread that calls it. */
+static void *
+spin(void *argument)
+{
+	struct timespec used;
+
+	do
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	while (used.tv_sec == 0 && used.tv_nsec < (long)SPIN_NS);
+	return argument;
+}
+
+static void
+cpu_is_of_all_threads(void **state)
+{
+	const pid_t self = getpid();
+	struct bench_host *h = calloc(1, sizeof *h);
+	uint64_t before;
+	pthread_t thread;
+
+	(void)state;
+	assert_non_null(h);
+	bench_host_find(h, &self, 1);
+	before = bench_host_cpu(h).server_ns;
+	assert_int_equal(pthread_create(&thread, NULL, spin, NULL), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(bench_host_cpu(h).server_ns - before >= SPIN_NS);
+	free(h);
+}
+
+static void
+cpu_of_a_process_that_died_stays(void **state)
+{
+	const pid_t child = fork();
+	struct bench_host *h = calloc(1, sizeof *h);
+	uint64_t before;
+
+	(void)state;
+	assert_non_null(h);
+	if (child == 0) {
+		spin(NULL);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, NULL, WUNTRACED), child);
+	bench_host_find(h, &child, 1);
+	before = bench_host_cpu(h).server_ns;
+	assert_true(before >= SPIN_NS);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_true(bench_host_cpu(h).server_ns >= before);
+	free(h);
+}
+
 int
 main(void)
 {
@@ -411,6 +476,8 @@ main(void)
 	    cmocka_unit_test(templates_are_filled),
 	    cmocka_unit_test(sources_are_told_apart),
 	    cmocka_unit_test(values_are_for_people),
+	    cmocka_unit_test(cpu_is_of_all_threads),
+	    cmocka_unit_test(cpu_of_a_process_that_died_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
