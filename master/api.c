@@ -387,6 +387,7 @@ put_connection(
 	out_bytes(o, text, api_connection_text(text, ordinal, row->connection));
 	out_text(o, "\",\"transport\":");
 	json_escape(o, row->transport);
+	out_text(o, row->compressed ? ",\"compressed\":true" : ",\"compressed\":false");
 	out_text(o, ",\"peer\":");
 	json_escape(o, row->peer);
 	out_text(o, ",\"channel\":");

@@ -611,6 +611,7 @@ order_connection_row_put(struct out *o, const struct order_connection_row *row)
 	put_u64(o, row->cursor);
 	put_u64(o, row->bytes);
 	put_u8(o, row->lagging);
+	put_u8(o, row->compressed);
 }
 
 int
@@ -630,5 +631,6 @@ order_connection_row_next(struct slice *rest, struct order_connection_row *row)
 	row->cursor = get_u64(&r);
 	row->bytes = get_u64(&r);
 	row->lagging = get_below(&r, 2);
+	row->compressed = get_below(&r, 2);
 	return row_end(&r, rest);
 }

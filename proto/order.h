@@ -189,9 +189,10 @@ struct order_connection_row {
 	struct slice last_error;
 	uint32_t channels;
 	uint32_t age_s;
-	uint64_t cursor; /* an id */
-	uint64_t bytes;  /* handed to the kernel */
-	uint8_t lagging; /* 0, 1 */
+	uint64_t cursor;    /* an id */
+	uint64_t bytes;     /* handed to the kernel */
+	uint8_t lagging;    /* 0, 1 */
+	uint8_t compressed; /* 0, 1: of a WebSocket, that compression was agreed on */
 };
 
 struct order_rows {

@@ -172,6 +172,7 @@ put_connection(struct rows *rows, uint32_t slot)
 	row.age_s = (uint32_t)(w->now_ns / 1000000000) - w->births_s[slot];
 	row.cursor = s->state == CONN_LIVE ? w->read_id : s->cursor;
 	row.bytes = s->handed;
+	row.compressed = (s->flags & CONN_DEFLATE) != 0;
 	row.lagging = conn_is_stream(s) && s->state == CONN_CATCHUP;
 	if (rows->out.len + row.channel.len + 192 > ROWS_BYTES)
 		rows_send(rows, false);

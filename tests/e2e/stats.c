@@ -147,6 +147,27 @@ check_counters(struct scene *x)
 }
 
 static void
+check_compressed(struct scene *x)
+{
+	struct talk *w = calloc(1, sizeof *w);
+
+	if (w == NULL)
+		return;
+	tap_check(x->t,
+	    talk_open(w, x->s->port, "/events?channel=packed",
+		"Sec-WebSocket-Extensions: permessage-deflate\r\n") &&
+		ask(x, "GET", "/connections?channel=packed") == 200 &&
+		wire_find(x->answer.body, "\"compressed\":true") != NULL,
+	    "GET /connections tells of a WebSocket that it is compressed");
+	tap_check(x->t,
+	    ask(x, "GET", "/connections?channel=yard") == 200 &&
+		wire_find(x->answer.body, "\"compressed\":true") == NULL,
+	    "and of those that are not that they are not");
+	talk_close(w);
+	free(w);
+}
+
+static void
 check_connections(struct scene *x)
 {
 	char id[64], resource[128];
@@ -285,6 +306,7 @@ run(struct scene *x)
 	turn_for(x, 300);
 	check_channels(x);
 	check_counters(x);
+	check_compressed(x);
 	check_connections(x);
 	check_welcome_names_connection(x);
 	check_forget(x);

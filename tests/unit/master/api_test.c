@@ -253,6 +253,7 @@ connections_are_listed_with_their_names_and_can_be_ended(void **state)
 					 .channels = 1,
 					 .age_s = 7,
 					 .bytes = 99,
+					 .compressed = 1,
 					 .cursor = id_of(1763856000000, 3)});
 	for (unsigned i = 0; i < WORKERS; i++) {
 		assert_int_equal(order_decode_query(crew_hear(&crew, i, packet), &query), 0);
@@ -267,7 +268,7 @@ connections_are_listed_with_their_names_and_can_be_ended(void **state)
 		crew_say(&crew, i, &message);
 	}
 	check_body(&f, fd,
-	    "{\"connections\":[{\"connection\":\"1-0000001200000034\",\"transport\":\"ws\",\"peer\":\"::1\","
+	    "{\"connections\":[{\"connection\":\"1-0000001200000034\",\"transport\":\"ws\",\"compressed\":true,\"peer\":\"::1\","
 	    "\"channel\":\"a b\",\"channels\":1,\"age_s\":7,\"cursor\":\"1763856000000-00003\",\"lagging\":false,"
 	    "\"behind_ms\":0,\"bytes\":99,\"last_error\":\"\"}],\"more\":false}");
 	assert_int_equal(status_of(&f, "DELETE /connections/1-0000001200000034"), 404);

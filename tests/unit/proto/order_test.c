@@ -410,7 +410,8 @@ order_rows_are_walked_to_their_end(void **state)
 	    .age_s = 6,
 	    .cursor = 7,
 	    .bytes = 8,
-	    .lagging = 1};
+	    .lagging = 1,
+	    .compressed = 1};
 	struct order_connection_row got;
 	struct order_channel_row row;
 	char rows[512];
@@ -435,7 +436,7 @@ order_rows_are_walked_to_their_end(void **state)
 	rest = slice_of(o.bytes, o.len);
 	assert_int_equal(order_connection_row_next(&rest, &got), 1);
 	assert_true(got.connection == UINT64_MAX && got.channels == 5 && got.age_s == 6 &&
-		    got.cursor == 7 && got.bytes == 8 && got.lagging == 1);
+		    got.cursor == 7 && got.bytes == 8 && got.lagging == 1 && got.compressed == 1);
 	assert_true(slice_equal(got.last_error, connection.last_error));
 	assert_int_equal(order_connection_row_next(&rest, &got), 0);
 	for (size_t len = 1; len < o.len; len++) {
