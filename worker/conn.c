@@ -314,6 +314,18 @@ conn_sent(struct worker *w, uint32_t slot)
 	deliver_ready(w, slot);
 }
 
+/*
+ * Whom to blame when a poll ends with an error: a negative errno is ours, and these two say that the kernel keeps no more of them
+ * (epoll: fs.epoll.max_user_watches).
+ */
+static enum board_counter
+poll_failed(int32_t events)
+{
+	if (events == -ENOSPC || events == -ENOMEM)
+		return BOARD_SHED_CONNECTIONS;
+	return events < 0 ? BOARD_CLOSED_ERROR : BOARD_CLOSED_CLIENT;
+}
+
 void
 conn_output(struct worker *w, uint32_t slot, int32_t events)
 {
@@ -323,7 +335,7 @@ conn_output(struct worker *w, uint32_t slot, int32_t events)
 	if (s->state == CONN_CLOSED)
 		return;
 	if (events < 0 || (events & (POLLERR | POLLHUP)) != 0) {
-		conn_close(w, slot, BOARD_CLOSED_CLIENT);
+		conn_close(w, slot, poll_failed(events));
 		return;
 	}
 	deliver_ready(w, slot);
@@ -372,7 +384,7 @@ conn_input(struct worker *w, uint32_t slot, int32_t events)
 	if (s->state == CONN_CLOSED)
 		return;
 	if (events < 0 || (events & POLLERR) != 0) {
-		conn_close(w, slot, BOARD_CLOSED_CLIENT);
+		conn_close(w, slot, poll_failed(events));
 		return;
 	}
 	if (s->state == CONN_LINGER) {
@@ -398,7 +410,7 @@ conn_hangup(struct worker *w, uint32_t slot, int32_t events)
 	if (s->state == CONN_CLOSED)
 		return;
 	if (events < 0 || (events & (POLLERR | POLLHUP)) != 0)
-		conn_close(w, slot, BOARD_CLOSED_CLIENT);
+		conn_close(w, slot, poll_failed(events));
 	else if (s->state == CONN_LINGER || (s->flags & CONN_CLOSE_AFTER) != 0)
 		s->flags |= CONN_HALF_CLOSED;
 	else if (conn_reads(w, slot))

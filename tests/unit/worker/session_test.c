@@ -435,6 +435,35 @@ session_requests_that_find_no_room_behind_a_held_one_end_it(void **state)
 	client_close(&c);
 }
 
+/* Where the kernel takes no more polls it is not the client that has ended its connection. */
+static void
+session_without_a_poll_is_shed(void **state)
+{
+	static const struct {
+		int32_t result;
+		enum board_counter blamed;
+	} cases[] = {{-ENOSPC, BOARD_SHED_CONNECTIONS}, {-ENOMEM, BOARD_SHED_CONNECTIONS},
+	    {-EBADF, BOARD_CLOSED_ERROR}, {POLLERR, BOARD_CLOSED_CLIENT},
+	    {POLLERR | POLLHUP, BOARD_CLOSED_CLIENT}};
+	static void (*const told[])(struct worker *, uint32_t, int32_t) = {
+	    conn_input, conn_hangup, conn_output};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		for (size_t kind = 0; kind < sizeof told / sizeof told[0]; kind++) {
+			const uint64_t before = board_get(&f->w->board, cases[i].blamed);
+			struct client c;
+
+			client_open(&c, f);
+			told[kind](f->w, c.slot, cases[i].result);
+			assert_int_equal(board_get(&f->w->board, cases[i].blamed), before + 1);
+			client_run(&c);
+			assert_true(c.ended);
+			client_close(&c);
+		}
+	assert_int_equal(board_get(&f->w->board, BOARD_CLOSED_CLIENT), 6);
+}
+
 int
 main(void)
 {
@@ -468,6 +497,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		session_requests_that_find_no_room_behind_a_held_one_end_it, fixture_setup,
 		fixture_teardown),
+	    cmocka_unit_test_setup_teardown(
+		session_without_a_poll_is_shed, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("session", tests, NULL, NULL);
