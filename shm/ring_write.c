@@ -294,15 +294,24 @@ drop_key(struct ring_write *w, const struct record_header *header)
 	keys_drop(&w->keys, hash, header->id);
 }
 
-/* The record at the oldest position is about to go. False: what lies there is damaged. */
+/*
+ * The record at the oldest position is about to go, if it begins below the floor. False: what lies
+ * there is damaged.
+ */
 static bool
-give_up_oldest(struct ring_write *w)
+give_up_oldest(struct ring_write *w, uint64_t floor)
 {
 	uint64_t position = ring_layout_skip(w->oldest, w->ring.size);
 	struct ring_words *words = w->ring.words;
 	struct record_header header;
 
-	if (position >= w->published || !own_header(w, position, &header))
+	if (position >= w->published)
+		return false;
+	if (position >= floor) {
+		w->oldest = position; /* only the unused end of the log lay before it */
+		return true;
+	}
+	if (!own_header(w, position, &header))
 		return false;
 	w->oldest = position + header.length;
 	if (header.flags & RECORD_PAD)
@@ -328,7 +337,7 @@ give_up_below(struct ring_write *w, uint64_t floor)
 	if (w->oldest >= floor)
 		return;
 	while (w->oldest < floor) {
-		if (!give_up_oldest(w)) {
+		if (!give_up_oldest(w, floor)) {
 			w->oldest = w->published;
 			w->lost_id = w->last_id;
 			break;

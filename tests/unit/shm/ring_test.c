@@ -311,6 +311,39 @@ ring_gap_is_told_exactly_after_lapping(void **state)
 	ring_write_close(w);
 }
 
+/* A record of that length, of a channel with a name of one letter. */
+static uint64_t
+publish_length(struct ring_write *w, const char *channel, size_t length)
+{
+	char data[2000];
+
+	memset(data, 'x', sizeof data);
+	data[length - 96] = '\0';
+	return publish(w, channel, data);
+}
+
+/* A lap leaves 40 bytes at the end of the log unused; the next one ends among them. */
+static void
+ring_keeps_the_record_behind_an_unused_end(void **state)
+{
+	struct ring_write *w = ring_new();
+	struct ring *r = ring_write_ring(w);
+	uint64_t id;
+
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		publish_length(w, "x", 1016);
+	publish_length(w, "x", SIZE - 40 - 64 * 1016);
+	id = publish_length(w, "c", 96);
+	for (int i = 0; i < 64; i++)
+		publish_length(w, "x", 1016);
+	publish_length(w, "x", SIZE - 32 - 64 * 1016 - 96);
+	assert_int_equal(ring_read_tail(r), 3 * SIZE - 32);
+	assert_int_equal(ring_read_oldest(r), 2 * SIZE);
+	assert_true(ring_lost_id(r) < id);
+	ring_write_close(w);
+}
+
 static void
 ring_forgets_a_channel_and_says_so(void **state)
 {
@@ -666,6 +699,7 @@ main(void)
 	    cmocka_unit_test(ring_ids_never_go_back),
 	    cmocka_unit_test(ring_remembers_keys_as_long_as_their_records),
 	    cmocka_unit_test(ring_gap_is_told_exactly_after_lapping),
+	    cmocka_unit_test(ring_keeps_the_record_behind_an_unused_end),
 	    cmocka_unit_test(ring_forgets_a_channel_and_says_so),
 	    cmocka_unit_test(ring_tells_a_gap_to_evicted_channels),
 	    cmocka_unit_test(ring_remembers_the_id_of_what_it_evicted),
