@@ -9,6 +9,8 @@ struct index_seen {
 	uint64_t newest;
 	uint64_t prior;
 	uint64_t floor;
+	uint64_t newest_id;
+	uint64_t prior_id;
 };
 
 struct index_entry *
@@ -22,21 +24,34 @@ index_entry(const struct ring *r, uint64_t hash, unsigned probe)
 /*
  * Reads an entry's words as of one moment; false if it changed meanwhile. Pairs with index_take and
  * index_advance: prior is stored before newest, so the prior that is read here is not older than
- * the newest.
+ * the newest. An advance that has not come to newest may show in the others: whoever reads its
+ * newest_id then reads its prior, and whoever reads that then reads its prior_id (newest_event).
  */
 static bool
 load(const struct index_entry *entry, struct index_seen *seen)
 {
 	seen->newest = atomic_load_explicit(&entry->newest, memory_order_acquire);
 	seen->hash = atomic_load_explicit(&entry->hash, memory_order_acquire);
+	seen->newest_id = atomic_load_explicit(&entry->newest_id, memory_order_acquire);
 	seen->prior = atomic_load_explicit(&entry->prior, memory_order_acquire);
+	seen->prior_id = atomic_load_explicit(&entry->prior_id, memory_order_acquire);
 	seen->floor = atomic_load_explicit(&entry->floor, memory_order_acquire);
 	return atomic_load_explicit(&entry->newest, memory_order_acquire) == seen->newest;
 }
 
 /*
- * What one entry has to say about the channel. RING_INVALID: nothing. RING_MORE: it moved, look
- * again.
+ * The id of the channel's newest event, as of when its record at `published` was the newest: while
+ * prior is that record, newest_id may already be that of an event which is not published.
+ */
+static uint64_t
+newest_event(const struct index_seen *seen, uint64_t published)
+{
+	return published == seen->prior ? seen->prior_id : seen->newest_id;
+}
+
+/*
+ * What one entry has to say about the channel. RING_LAPPED: its records are gone, lost_id is its
+ * newest event. RING_INVALID: nothing. RING_MORE: it moved, look again.
  */
 static enum ring_result
 examine(const struct ring *r, const struct index_entry *entry, uint64_t hash, const char *name,
@@ -64,10 +79,11 @@ examine(const struct ring *r, const struct index_entry *entry, uint64_t hash, co
 	if (result == RING_NONE)
 		return RING_CORRUPT;
 	if (result == RING_LAPPED) {
-		/* A free entry, unless a whole lap went by since load. */
+		/* So it was when it was loaded, unless a whole lap went by since. */
 		if (atomic_load_explicit(&entry->newest, memory_order_acquire) != seen.newest)
 			return RING_MORE;
-		return RING_INVALID;
+		found->lost_id = newest_event(&seen, published);
+		return RING_LAPPED;
 	}
 	if (seen.floor > published)
 		return RING_CORRUPT; /* the forget record is one of the channel's own */
@@ -76,7 +92,7 @@ examine(const struct ring *r, const struct index_entry *entry, uint64_t hash, co
 	return result;
 }
 
-/* One pass over the probes. RING_NONE: no entry has the channel. */
+/* One pass over the probes. RING_LAPPED as of examine; RING_NONE: no entry has the channel. */
 static enum ring_result
 search(const struct ring *r, uint64_t hash, const char *name, size_t name_len,
     struct index_found *found)
@@ -101,23 +117,24 @@ index_find(const struct ring *r, uint64_t hash, const char *name, size_t name_le
     struct index_found *found)
 {
 	enum ring_result result;
-	uint64_t lost_id;
+	uint64_t evicted_id;
 
 	found->position = 0;
 	found->floor = 0;
 	result = search(r, hash, name, name_len, found);
 	if (result == RING_NONE) {
 		/*
-		 * lost_id may have been raised for others since the search; only if the channel is
-		 * still absent after reading it does it speak about this channel. Pairs with the
-		 * order in ring_write.c: lost_id first.
+		 * A channel without an entry never had an event here, or its entry was given away.
+		 * evicted_id may have been raised for others since the search; only if the channel
+		 * is still absent after reading it does it speak about this channel. Pairs with
+		 * take_entry in ring_write.c: evicted_id first.
 		 */
-		lost_id = ring_lost_id(r);
+		evicted_id = atomic_load_explicit(&r->words->evicted_id, memory_order_acquire);
 		result = search(r, hash, name, name_len, found);
 		if (result == RING_NONE)
-			found->lost_id = lost_id;
+			found->lost_id = evicted_id;
 	}
-	return result;
+	return result == RING_LAPPED ? RING_NONE : result;
 }
 
 uint64_t
@@ -138,53 +155,53 @@ index_floor(const struct ring *r, uint64_t hash)
 	return floor;
 }
 
-struct index_entry *
+enum ring_result
 index_own(const struct ring *r, uint64_t hash, const char *name, size_t name_len,
-    struct ring_read_link *link)
+    struct index_entry **entry, struct ring_read_link *link)
 {
 	for (unsigned probe = 0; probe < INDEX_PROBES; probe++) {
-		struct index_entry *entry = index_entry(r, hash, probe);
-		uint64_t own = atomic_load_explicit(&entry->hash, memory_order_relaxed);
-		uint64_t newest = atomic_load_explicit(&entry->newest, memory_order_relaxed);
+		struct index_entry *e = index_entry(r, hash, probe);
+		uint64_t own = atomic_load_explicit(&e->hash, memory_order_relaxed);
+		uint64_t newest = atomic_load_explicit(&e->newest, memory_order_relaxed);
+		enum ring_result result;
 
 		if (own == 0)
 			break;
-		if (own == hash && newest != 0 &&
-		    ring_read_link(r, newest, UINT64_MAX, hash, name, name_len, link) == RING_OK)
-			return entry;
+		if (own != hash || newest == 0)
+			continue;
+		result = ring_read_link(r, newest, UINT64_MAX, hash, name, name_len, link);
+		*entry = e;
+		if (result == RING_LAPPED)
+			link->id = atomic_load_explicit(&e->newest_id, memory_order_relaxed);
+		if (result == RING_LAPPED || result == RING_OK)
+			return result;
 	}
-	return NULL;
+	*entry = NULL;
+	return RING_NONE;
 }
 
 struct index_entry *
-index_victim(const struct ring *r, uint64_t hash, uint64_t *evicted)
+index_victim(const struct ring *r, uint64_t hash, uint64_t *gone_id, bool *kept)
 {
-	struct index_entry *unused = NULL, *oldest = NULL;
-	uint64_t oldest_newest = UINT64_MAX;
+	struct index_entry *victim = NULL;
+	uint64_t oldest = UINT64_MAX;
 
-	*evicted = 0;
 	for (unsigned probe = 0; probe < INDEX_PROBES; probe++) {
 		struct index_entry *entry = index_entry(r, hash, probe);
 		uint64_t own = atomic_load_explicit(&entry->hash, memory_order_relaxed);
 		uint64_t newest = atomic_load_explicit(&entry->newest, memory_order_relaxed);
-		bool is_free = own == 0 || newest == 0 || !ring_read_kept(r, newest);
 
-		/* Its own old entry before any other, so that no channel ever has two. */
-		if (own == hash && is_free)
-			return entry;
-		if (is_free && unused == NULL)
-			unused = entry;
-		if (own == 0)
-			break;
-		if (oldest == NULL || newest < oldest_newest) {
-			oldest_newest = newest;
-			oldest = entry;
+		if (victim == NULL || newest < oldest || own == hash) {
+			oldest = newest;
+			victim = entry;
 		}
+		/* The one with this hash before any other, whoever has it: see index.h. */
+		if (own == 0 || own == hash)
+			break;
 	}
-	if (unused != NULL)
-		return unused;
-	*evicted = oldest_newest;
-	return oldest;
+	*kept = oldest != 0 && ring_read_kept(r, oldest);
+	*gone_id = oldest == 0 ? 0 : atomic_load_explicit(&victim->newest_id, memory_order_relaxed);
+	return victim;
 }
 
 void
@@ -201,16 +218,20 @@ index_take(struct index_entry *entry, uint64_t hash)
 }
 
 void
-index_advance(struct index_entry *entry, uint64_t position, uint64_t published)
+index_advance(struct index_entry *entry, uint64_t position, uint64_t id, uint64_t published)
 {
 	uint64_t newest = atomic_load_explicit(&entry->newest, memory_order_relaxed);
+	uint64_t newest_id = atomic_load_explicit(&entry->newest_id, memory_order_relaxed);
 
 	/*
 	 * Within a batch prior stays: it is what readers use until the batch is published. Pairs
-	 * with load.
+	 * with load and newest_event: the ids in this very order.
 	 */
-	if (newest != 0 && newest < published)
+	if (newest != 0 && newest < published) {
+		atomic_store_explicit(&entry->prior_id, newest_id, memory_order_release);
 		atomic_store_explicit(&entry->prior, newest, memory_order_release);
+	}
+	atomic_store_explicit(&entry->newest_id, id, memory_order_release);
 	atomic_store_explicit(&entry->newest, position, memory_order_release);
 }
 
@@ -223,15 +244,27 @@ index_forget(struct index_entry *entry, uint64_t position)
 }
 
 void
-index_repair(struct index_entry *entry, uint64_t tail, uint64_t oldest)
+index_repair(struct index_entry *entry, uint64_t tail, uint64_t issued_id)
 {
 	uint64_t newest = atomic_load_explicit(&entry->newest, memory_order_relaxed);
 	uint64_t prior = atomic_load_explicit(&entry->prior, memory_order_relaxed);
+	uint64_t id = atomic_load_explicit(&entry->newest_id, memory_order_relaxed);
 
-	if (newest >= tail) {
-		newest = prior < tail && prior >= oldest ? prior : 0;
-		atomic_store_explicit(&entry->newest, newest, memory_order_release);
+	if (newest == 0)
+		return; /* and its page is not touched, if nobody ever did */
+	if (prior >= tail) {
+		prior = 0;
+		atomic_store_explicit(&entry->prior, prior, memory_order_release);
 	}
-	if (prior >= tail)
-		atomic_store_explicit(&entry->prior, 0, memory_order_release);
+	/* An advance that was not published, or one that came as far as prior or newest_id. */
+	if (newest >= tail || newest == prior) {
+		newest = prior;
+		id = atomic_load_explicit(&entry->prior_id, memory_order_relaxed);
+	}
+	/* What is above can only be damage. */
+	if (id > issued_id)
+		id = issued_id;
+	/* In this order, since readers are here: pairs with load. */
+	atomic_store_explicit(&entry->newest_id, id, memory_order_release);
+	atomic_store_explicit(&entry->newest, newest, memory_order_release);
 }

@@ -3,12 +3,20 @@
  *
  * An open table of fixed size, one entry per 256 bytes of log; a channel lives in one of
  * INDEX_PROBES entries from its home on. Nothing moves and there are no tombstones: an entry whose
- * newest record is lapped is free.
+ * newest record is lapped may be given to another channel.
  *
- *	0   hash      0 = never used: ends every search
- *	8   newest    position of the channel's newest record, published or not; 0 = free
- *	16  prior     position of the newest record that was published when `newest` was stored
- *	24  floor     position of the newest forget record: what lies before it is history no more
+ *	0   hash       0 = never used: ends every search
+ *	8   newest     position of the channel's newest record, published or not; 0 = free
+ *	16  prior      position of the newest record that was published when `newest` was stored
+ *	24  floor      position of the newest forget record: what lies before it is history no more
+ *	32  newest_id  id of the event at `newest`, or of the one before when that is a forget record
+ *	40  prior_id   the same for `prior`
+ *
+ * The ids outlive the records: until the entry is given away, whoever finds `newest` lapped knows
+ * which was the channel's last event, and so what he missed. The name went with the record, only
+ * the hash is left; therefore two channels of one hash never have an entry each. They take it from
+ * one another, so that an id found here is never below the last event of the channel that is asked
+ * for: should the hashes of two names ever be equal, a gap too many is told, never one too few.
  *
  * `newest` doubles as the entry's version: positions never repeat and a change of owner sets it to
  * 0 first. So an entry that shows the same newest before and after its other words were read was
@@ -31,16 +39,19 @@ struct index_entry {
 	_Atomic uint64_t newest;
 	_Atomic uint64_t prior;
 	_Atomic uint64_t floor;
+	_Atomic uint64_t newest_id;
+	_Atomic uint64_t prior_id;
 };
 
-static_assert(sizeof(struct index_entry) == 32, "layout of the channel index");
+static_assert(sizeof(struct index_entry) == 48, "layout of the channel index");
+static_assert(offsetof(struct index_entry, newest_id) == 32, "layout of the channel index");
 
 /* What a search found, as of one moment. */
 struct index_found {
 	uint64_t position;          /* newest published record */
 	struct ring_read_link link; /* of the record at the position */
 	uint64_t floor;
-	uint64_t lost_id; /* when there is none: events up to this id may have been lost */
+	uint64_t lost_id; /* when there is none: the channel's newest event, or where it may be */
 };
 
 /* The entry `probe` steps from the home of the hash. */
@@ -60,18 +71,20 @@ enum ring_result index_find(const struct ring *r, uint64_t hash, const char *nam
 uint64_t index_floor(const struct ring *r, uint64_t hash);
 
 /*
- * Writer: the channel's entry if it has a kept record, published or not, with that record's link;
- * else NULL.
+ * Writer: the channel's entry. RING_OK: its newest record, published or not, is kept: *link is that
+ * record's; RING_LAPPED: it is not, and link->id is the channel's newest event; RING_NONE: it has
+ * no entry.
  */
-struct index_entry *index_own(const struct ring *r, uint64_t hash, const char *name,
-    size_t name_len, struct ring_read_link *link);
+enum ring_result index_own(const struct ring *r, uint64_t hash, const char *name, size_t name_len,
+    struct index_entry **entry, struct ring_read_link *link);
 
 /*
- * Writer: an entry to be taken over for the hash: its own old one, a free one, or the one whose
- * newest record is oldest. Then that record's channel loses its history: *evicted is its position,
- * otherwise 0.
+ * Writer: an entry to be taken over for the hash: the one that has this hash, an unused one, or the
+ * one whose newest record is oldest. *gone_id is the newest event of the channel that loses it, 0 =
+ * none; *kept tells whether that channel still had history.
  */
-struct index_entry *index_victim(const struct ring *r, uint64_t hash, uint64_t *evicted);
+struct index_entry *index_victim(
+    const struct ring *r, uint64_t hash, uint64_t *gone_id, bool *kept);
 
 /* Writer: the entry changes hands. Readers see it free until index_advance. */
 void index_take(struct index_entry *entry, uint64_t hash);
@@ -82,10 +95,13 @@ void index_take(struct index_entry *entry, uint64_t hash);
  */
 void index_forget(struct index_entry *entry, uint64_t position);
 
-/* Writer: the channel has a newer record. `published` is the tail as of the last commit. */
-void index_advance(struct index_entry *entry, uint64_t position, uint64_t published);
+/*
+ * Writer: the channel has a newer record; `id` is its newest event. `published` is the tail as of
+ * the last commit.
+ */
+void index_advance(struct index_entry *entry, uint64_t position, uint64_t id, uint64_t published);
 
-/* Writer that adopts: forgets records at or beyond the tail. */
-void index_repair(struct index_entry *entry, uint64_t tail, uint64_t oldest);
+/* Writer that adopts: forgets records at or beyond the tail; no id is above the last that was issued. */
+void index_repair(struct index_entry *entry, uint64_t tail, uint64_t issued_id);
 
 #endif

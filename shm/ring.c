@@ -17,6 +17,7 @@
 static_assert(GEOMETRY_OFFSET + sizeof(struct ring_geometry) <= WORDS_OFFSET, "layout of the ring");
 static_assert(WORDS_OFFSET + sizeof(struct ring_words) <= BLOCKS_OFFSET, "layout of the ring");
 static_assert(sizeof(struct ring_geometry) == 128, "layout of the ring");
+static_assert(offsetof(struct ring_words, evicted_id) == 24, "layout of the ring");
 static_assert(offsetof(struct ring_words, tail) == 64, "layout of the ring");
 static_assert(offsetof(struct ring_words, records) == 128, "layout of the ring");
 static_assert(sizeof(_Atomic uint64_t) == 8, "an atomic word is a word");

@@ -9,7 +9,7 @@
  *	64       struct ring_geometry   constant after creation
  *	4096     struct ring_words      the moving words, each group on a cache line of its own
  *	8192     blocks: u64 each       where the first record of each block of the log begins
- *	...      index: 32 bytes each   see index.h
+ *	...      index: 48 bytes each   see index.h
  *	...      the log: size bytes, at a page boundary
  *
  * Words move only forward: oldest <= every kept position; intent - size <= every kept position;
@@ -24,7 +24,7 @@
 #include "shm/record.h"
 #include "shm/segment.h"
 
-#define RING_VERSION 1u
+#define RING_VERSION 2u /* 2: ids in the index, evicted_id */
 
 enum ring_result {
 	RING_OK = 0,
@@ -64,9 +64,10 @@ struct ring_words {
 	_Alignas(64) _Atomic uint64_t intent; /* end of the bytes that may have been overwritten */
 	_Atomic uint64_t oldest;              /* first record that is kept */
 	_Atomic uint64_t lost_id;             /* largest id lapped, evicted, or from before birth */
-	_Alignas(64) _Atomic uint64_t tail;   /* end of what is published */
-	_Atomic uint64_t issued_id;           /* largest id that may be published */
-	_Atomic uint64_t settled_id;          /* every id up to here is published: a lower bound */
+	_Atomic uint64_t evicted_id; /* of a channel without an entry no event is newer: gaps */
+	_Alignas(64) _Atomic uint64_t tail;    /* end of what is published */
+	_Atomic uint64_t issued_id;            /* largest id that may be published */
+	_Atomic uint64_t settled_id;           /* every id up to here is published: a lower bound */
 	_Alignas(64) _Atomic uint64_t records; /* counters, for the statistics */
 	_Atomic uint64_t bytes;
 	_Atomic uint64_t lapped;

@@ -6,7 +6,7 @@
  *
  *	records beyond the tail            never existed: the next append goes to the tail
  *	`next` that leads beyond the tail  cleared
- *	index entries beyond the tail      set back to prior, or freed
+ *	index entries beyond the tail      set back to prior, or freed; ids with them
  *	block words beyond the tail        cleared
  *	floor of a forget record missing   set again
  *	settled_id behind the tail         set to the newest id found
@@ -27,13 +27,13 @@ words_sane(const struct ring_write *w)
 }
 
 static void
-repair_tables(struct ring_write *w)
+repair_tables(struct ring_write *w, uint64_t issued)
 {
 	uint64_t entries = UINT64_C(1) << w->ring.geometry->index_shift;
 	uint64_t blocks = w->ring.size >> w->ring.geometry->block_shift;
 
 	for (uint64_t i = 0; i < entries; i++)
-		index_repair(&w->ring.index[i], w->published, w->oldest);
+		index_repair(&w->ring.index[i], w->published, issued);
 	for (uint64_t i = 0; i < blocks; i++) {
 		if (atomic_load_explicit(&w->ring.blocks[i], memory_order_relaxed) >= w->published)
 			atomic_store_explicit(&w->ring.blocks[i], 0, memory_order_release);
@@ -79,8 +79,8 @@ restore_floor(struct ring_write *w, const struct record *record)
 	struct ring_read_link link;
 	struct index_entry *entry;
 
-	entry = index_own(&w->ring, channel->hash, channel->name.bytes, channel->name.len, &link);
-	if (entry != NULL)
+	if (index_own(&w->ring, channel->hash, channel->name.bytes, channel->name.len, &entry,
+		&link) == RING_OK)
 		index_forget(entry, record->position);
 }
 
@@ -121,17 +121,21 @@ ring_adopt(struct ring_write *w)
 	w->published = atomic_load_explicit(&words->tail, memory_order_relaxed);
 	w->oldest = atomic_load_explicit(&words->oldest, memory_order_relaxed);
 	w->lost_id = atomic_load_explicit(&words->lost_id, memory_order_relaxed);
+	w->evicted_id = atomic_load_explicit(&words->evicted_id, memory_order_relaxed);
 	w->last_id = atomic_load_explicit(&words->settled_id, memory_order_relaxed);
 	w->last_ms = w->ring.geometry->birth_id >> 16;
 	w->head = w->published;
 	w->pending = 0;
+	/* That of an event which was not published, and whose id may be given again. */
+	if (w->evicted_id > issued)
+		w->evicted_id = issued;
 	if (!words_sane(w))
 		return RING_ADOPT_CORRUPT;
 	if (w->intent < w->oldest + w->ring.size) {
 		w->intent = w->oldest + w->ring.size;
 		atomic_store_explicit(&words->intent, w->intent, memory_order_release);
 	}
-	repair_tables(w);
+	repair_tables(w, issued);
 	result = scan(w);
 	if (result != SEGMENT_OK)
 		return result;

@@ -4,12 +4,13 @@
  *
  * The order of an append, each step with its reason (tests/mutants has a broken version of each):
  *
- *	1  lost_id, oldest   what will be overwritten is given up first: who finds a channel gone
- *	                     also finds the id up to which it may have missed events
+ *	1  lost_id, oldest   what will be overwritten is given up first: who finds an event gone
+ *	                     also finds the id up to which that may be so
  *	2  intent            before the first byte: who copied a new byte sees that it was lapped
  *	3  the bytes         with next = 0, each word with release
  *	4  prev.next         only of a record that is kept behind the new intent
- *	5  index             prior := newest, then newest := new
+ *	5  index             prior := newest, then newest := new, the id of each before it; an entry
+ *	                     that changes hands only after evicted_id
  *	6  block             first record of its block of the log
  *	commit:
  *	7  issued_id         before the tail: no published id is above it
@@ -30,8 +31,9 @@
 /* A channel of the event that is being appended. */
 struct target {
 	uint64_t hash;
-	struct index_entry *entry; /* NULL: has none yet */
-	uint64_t previous;         /* position of its record before; 0 = none */
+	struct index_entry *entry; /* NULL: has none */
+	uint64_t newest;           /* of that entry; another channel may take it meanwhile */
+	uint64_t previous;         /* position of its record before; 0 = none that is kept */
 	uint64_t prev_id;
 };
 
@@ -70,11 +72,12 @@ write_birth(struct ring_write *w, uint64_t now_ms)
 	uint64_t birth = now_ms << 16;
 
 	w->head = w->published = w->intent = w->oldest = w->ring.size;
-	w->lost_id = w->last_id = birth;
+	w->lost_id = w->evicted_id = w->last_id = birth;
 	w->last_ms = now_ms;
 	atomic_store_explicit(&words->intent, w->intent, memory_order_release);
 	atomic_store_explicit(&words->oldest, w->oldest, memory_order_release);
 	atomic_store_explicit(&words->lost_id, birth, memory_order_release);
+	atomic_store_explicit(&words->evicted_id, birth, memory_order_release);
 	atomic_store_explicit(&words->issued_id, birth, memory_order_release);
 	atomic_store_explicit(&words->settled_id, birth, memory_order_release);
 	atomic_store_explicit(&words->tail, w->published, memory_order_release);
@@ -463,16 +466,22 @@ find_targets(struct ring_write *w, const struct ring_write_event *e, struct targ
 		const struct record_slice *name = &e->channels[i];
 		struct ring_read_link link;
 		struct target *t = &targets[i];
+		enum ring_result result;
 
 		t->hash = ring_hash(&w->ring, name->bytes, name->len);
-		t->entry = index_own(&w->ring, t->hash, name->bytes, name->len, &link);
-		t->previous = 0;
-		t->prev_id = w->lost_id;
-		if (t->entry == NULL)
+		t->newest = t->previous = 0;
+		t->prev_id = w->evicted_id;
+		result = index_own(&w->ring, t->hash, name->bytes, name->len, &t->entry, &link);
+		if (result == RING_NONE)
 			continue;
-		t->previous = atomic_load_explicit(&t->entry->newest, memory_order_relaxed);
+		t->newest = atomic_load_explicit(&t->entry->newest, memory_order_relaxed);
+		t->prev_id = link.id;
+		if (result == RING_LAPPED)
+			continue;
+		t->previous = t->newest;
 		/* A forget record is no event: what was lost before it is what matters. */
-		t->prev_id = (link.flags & RECORD_FORGET) ? link.prev_id : link.id;
+		if (link.flags & RECORD_FORGET)
+			t->prev_id = link.prev_id;
 	}
 }
 
@@ -502,22 +511,27 @@ link_previous(struct ring_write *w, const struct target *t, uint64_t position)
 	}
 }
 
-/* The channel gets an entry; another one may lose its history for it. */
+/*
+ * The channel gets an entry; another one may lose its history for it, or what is known of it when
+ * that was lapped.
+ */
 static struct index_entry *
 take_entry(struct ring_write *w, uint64_t hash)
 {
 	struct ring_words *words = w->ring.words;
 	struct index_entry *entry;
-	struct record_header header;
-	uint64_t evicted;
+	uint64_t gone_id;
+	bool kept;
 
-	entry = index_victim(&w->ring, hash, &evicted);
-	if (evicted != 0) {
-		if (!own_header(w, evicted, &header))
-			header.id = w->last_id;
-		if (header.id > w->lost_id)
-			w->lost_id = header.id;
-		/* Release, and before the entry changes: pairs with ring_lost_id in index_find. */
+	entry = index_victim(&w->ring, hash, &gone_id, &kept);
+	if (gone_id > w->evicted_id) {
+		w->evicted_id = gone_id;
+		/* Release, and before the entry changes: pairs with index_find. */
+		atomic_store_explicit(&words->evicted_id, gone_id, memory_order_release);
+	}
+	if (kept) {
+		if (gone_id > w->lost_id)
+			w->lost_id = gone_id;
 		atomic_store_explicit(&words->lost_id, w->lost_id, memory_order_release);
 		atomic_store_explicit(&words->evicted,
 		    atomic_load_explicit(&words->evicted, memory_order_relaxed) + 1,
@@ -528,14 +542,15 @@ take_entry(struct ring_write *w, uint64_t hash)
 }
 
 static void
-advance_index(struct ring_write *w, struct target *t, uint64_t position)
+advance_index(struct ring_write *w, struct target *t, const struct record_header *h)
 {
 	/* Another channel of the same event may have taken the entry meanwhile. */
 	if (t->entry == NULL ||
 	    atomic_load_explicit(&t->entry->hash, memory_order_relaxed) != t->hash ||
-	    atomic_load_explicit(&t->entry->newest, memory_order_relaxed) != t->previous)
+	    atomic_load_explicit(&t->entry->newest, memory_order_relaxed) != t->newest)
 		t->entry = take_entry(w, t->hash);
-	index_advance(t->entry, position, w->published);
+	index_advance(
+	    t->entry, h->position, (h->flags & RECORD_FORGET) ? t->prev_id : h->id, w->published);
 }
 
 static void
@@ -598,7 +613,7 @@ write_record(struct ring_write *w, struct record_header *h, const struct ring_wr
 	for (size_t i = 0; i < e->channels_count; i++)
 		link_previous(w, &targets[i], h->position);
 	for (size_t i = 0; i < e->channels_count; i++)
-		advance_index(w, &targets[i], h->position);
+		advance_index(w, &targets[i], h);
 	note_block(w, h->position);
 }
 
@@ -692,8 +707,7 @@ ring_write_forget(struct ring_write *w, struct record_slice channel, uint16_t fl
 	 * published.
 	 */
 	hash = ring_hash(&w->ring, channel.bytes, channel.len);
-	entry = index_own(&w->ring, hash, channel.bytes, channel.len, &link);
-	if (entry != NULL)
+	if (index_own(&w->ring, hash, channel.bytes, channel.len, &entry, &link) == RING_OK)
 		index_forget(entry, atomic_load_explicit(&entry->newest, memory_order_relaxed));
 	return RING_OK;
 }

@@ -19,6 +19,7 @@ struct ring_write {
 	uint64_t intent;
 	uint64_t oldest;
 	uint64_t lost_id;
+	uint64_t evicted_id;
 	uint64_t last_id;    /* newest id given */
 	uint64_t last_ms;    /* newest time given */
 	uint64_t last_block; /* block of the newest record's first byte */

@@ -29,14 +29,15 @@
 enum word {
 	INTENT,
 	LOST,
+	EVICTED,
 	TAIL,
 	ISSUED,
 	SETTLED,
-	ENTRIES, /* two entries of hash, newest, prior */
-	RECORDS = ENTRIES + 6,
+	ENTRIES, /* two entries */
+	RECORDS = ENTRIES + 10,
 	WORDS = RECORDS + SLOTS * 6
 };
-enum { HASH, NEWEST, PRIOR };
+enum { HASH, NEWEST, PRIOR, NEWEST_ID, PRIOR_ID, ENTRY_WORDS };
 enum { ECHO, CHANNEL, NEXT, DATA, PREV_ID, BACK }; /* the last two come along with the channel */
 
 static const char *const mutants[] = {
@@ -49,7 +50,10 @@ static const char *const mutants[] = {
     "settled_before_tail",
     "issued_after_tail",
     "lost_after_intent",
-    "lost_after_eviction",
+    "evicted_after_eviction",
+    "evicted_not_of_lapped",
+    "newest_id_before_prior",
+    "prior_id_after_prior",
     "link_to_lapped_record",
     "next_not_cleared",
     "take_without_zeroing_newest",
@@ -60,7 +64,9 @@ static const char *const mutants[] = {
     "reader_reads_settled_late",
     "reader_reads_tail_before_entry",
     "reader_does_not_reread_newest",
-    "reader_reads_lost_before_searching",
+    "reader_reads_evicted_before_searching",
+    "reader_reads_newest_id_after_prior",
+    "reader_believes_newest_id",
     "reader_trusts_empty_next",
 };
 enum mutant {
@@ -73,7 +79,10 @@ enum mutant {
 	SETTLED_BEFORE_TAIL,
 	ISSUED_AFTER_TAIL,
 	LOST_AFTER_INTENT,
-	LOST_AFTER_EVICTION,
+	EVICTED_AFTER_EVICTION,
+	EVICTED_NOT_OF_LAPPED,
+	NEWEST_ID_BEFORE_PRIOR,
+	PRIOR_ID_AFTER_PRIOR,
 	LINK_TO_LAPPED_RECORD,
 	NEXT_NOT_CLEARED,
 	TAKE_WITHOUT_ZEROING_NEWEST,
@@ -84,7 +93,9 @@ enum mutant {
 	READER_READS_SETTLED_LATE,
 	READER_READS_TAIL_BEFORE_ENTRY,
 	READER_DOES_NOT_REREAD_NEWEST,
-	READER_READS_LOST_BEFORE_SEARCHING,
+	READER_READS_EVICTED_BEFORE_SEARCHING,
+	READER_READS_NEWEST_ID_AFTER_PRIOR,
+	READER_BELIEVES_NEWEST_ID,
 	READER_TRUSTS_EMPTY_NEXT,
 	MUTANTS
 };
@@ -94,14 +105,15 @@ enum step {
 	SEEK,
 	FIND_NEWEST,
 	FIND_HASH,
+	FIND_NEWEST_ID,
 	FIND_PRIOR,
+	FIND_PRIOR_ID,
 	FIND_AGAIN,
 	FIND_TAIL,
 	COPY,
 	JUDGE = COPY + 4,
 	STILL_NEWEST,
 	ABSENT,
-	AFTER_LOST,
 	WAITING,
 	NEXT_TAIL,
 	ORDER_TAIL, /* the other reader: takes every record in order */
@@ -111,7 +123,8 @@ enum why { FOR_SEEK, FOR_WALK, FOR_NEXT, FOR_FOLLOWING, FOR_ORDER };
 struct state {
 	uint16_t stores; /* of the writer that have reached memory */
 	uint8_t step, why, cursor, place, entry, searches, consult;
-	uint8_t settled, newest, hash, prior, tail, lost, intent;
+	uint8_t settled, newest, hash, prior, newest_id, prior_id, tail, evicted, intent;
+	uint8_t known; /* the channel's newest event, should its record be gone */
 	uint8_t at, here, here_prev, here_back, got[6];
 	uint8_t gap; /* told since the last event */
 	uint8_t last_round;
@@ -175,15 +188,19 @@ write_bytes(struct model *m, unsigned p, unsigned prev_id, unsigned back)
 static void
 write_index(struct model *m, unsigned p, unsigned entry, unsigned published)
 {
-	unsigned base = ENTRIES + 3 * entry, evicted = now(m, base + NEWEST);
-	bool own = now(m, base + HASH) == (unsigned char)m->channel[p] && evicted + SLOTS > p &&
-		   evicted != 0;
+	unsigned base = ENTRIES + ENTRY_WORDS * entry, evicted = now(m, base + NEWEST);
+	unsigned newest_id = now(m, base + NEWEST_ID);
+	bool own = now(m, base + HASH) == (unsigned char)m->channel[p] && evicted != 0;
 
 	if (!own) {
-		bool costs = evicted != 0 && evicted + SLOTS > p && evicted > now(m, LOST);
+		bool kept = evicted != 0 && evicted + SLOTS > p;
+		bool costs = evicted != 0 && newest_id > now(m, EVICTED) &&
+			     (kept || m->mutant != EVICTED_NOT_OF_LAPPED);
 
-		if (costs && m->mutant != LOST_AFTER_EVICTION)
-			store(m, LOST, evicted);
+		if (costs && m->mutant != EVICTED_AFTER_EVICTION)
+			store(m, EVICTED, newest_id);
+		if (kept && newest_id > now(m, LOST))
+			store(m, LOST, newest_id);
 		if (m->mutant != TAKE_WITHOUT_ZEROING_NEWEST)
 			store(m, base + NEWEST, 0);
 		store(m, base + PRIOR, 0);
@@ -192,15 +209,25 @@ write_index(struct model *m, unsigned p, unsigned entry, unsigned published)
 			published = 0; /* the old owner's newest is no prior of the new one */
 		else
 			evicted = 0;
+		store(m, base + NEWEST_ID, p);
 		store(m, base + NEWEST, p);
-		if (costs && m->mutant == LOST_AFTER_EVICTION)
-			store(m, LOST, evicted);
+		if (costs && m->mutant == EVICTED_AFTER_EVICTION)
+			store(m, EVICTED, newest_id);
 		return;
 	}
 	if (m->mutant == NEWEST_BEFORE_PRIOR)
 		store(m, base + NEWEST, p);
-	if (evicted <= published || m->mutant == PRIOR_MOVES_WITHIN_BATCH)
+	if (m->mutant == NEWEST_ID_BEFORE_PRIOR)
+		store(m, base + NEWEST_ID, p);
+	if (evicted <= published || m->mutant == PRIOR_MOVES_WITHIN_BATCH) {
+		if (m->mutant != PRIOR_ID_AFTER_PRIOR)
+			store(m, base + PRIOR_ID, newest_id);
 		store(m, base + PRIOR, evicted);
+		if (m->mutant == PRIOR_ID_AFTER_PRIOR)
+			store(m, base + PRIOR_ID, newest_id);
+	}
+	if (m->mutant != NEWEST_ID_BEFORE_PRIOR)
+		store(m, base + NEWEST_ID, p);
 	if (m->mutant != NEWEST_BEFORE_PRIOR)
 		store(m, base + NEWEST, p);
 }
@@ -208,17 +235,20 @@ write_index(struct model *m, unsigned p, unsigned entry, unsigned published)
 static void
 append(struct model *m, unsigned p, unsigned published, bool last)
 {
-	unsigned entry = m->channel[p] == 'A' ? 0 : m->entries - 1, base = ENTRIES + 3 * entry;
-	unsigned newest = now(m, base + NEWEST), prev_id, back = 0;
+	unsigned entry = m->channel[p] == 'A' ? 0 : m->channel[p] == 'C' ? 1 : m->entries - 1;
+	unsigned base = ENTRIES + ENTRY_WORDS * entry;
+	unsigned newest = now(m, base + NEWEST), prev_id = now(m, EVICTED), back = 0;
 
 	if (p > SLOTS && m->mutant != LOST_AFTER_INTENT)
 		store(m, LOST, p - SLOTS > now(m, LOST) ? p - SLOTS : now(m, LOST));
 	if (m->mutant != INTENT_AFTER_BYTES)
 		store(m, INTENT, p);
-	prev_id = p > SLOTS && p - SLOTS > now(m, LOST) ? p - SLOTS : now(m, LOST);
-	if (now(m, base + HASH) == (unsigned char)m->channel[p] && newest != 0 &&
-	    (newest + SLOTS > p || (m->mutant == LINK_TO_LAPPED_RECORD && newest != p - SLOTS)))
-		prev_id = back = newest;
+	if (now(m, base + HASH) == (unsigned char)m->channel[p] && newest != 0) {
+		prev_id = now(m, base + NEWEST_ID);
+		if (newest + SLOTS > p ||
+		    (m->mutant == LINK_TO_LAPPED_RECORD && newest != p - SLOTS))
+			back = newest;
+	}
 	if (m->mutant == TAIL_BEFORE_BYTES && last)
 		store(m, TAIL, p);
 	write_bytes(m, p, prev_id, back);
@@ -295,7 +325,8 @@ deliver(struct model *m, struct state *s, unsigned p, unsigned prev_id, bool exa
 	expect(m, p > s->cursor, "an event came twice");
 	expect(m, p <= m->memory[s->stores][TAIL], "an event came before it was published");
 	expect(m, gap || missing(m, s->cursor, p) == 0, "an event was lost silently");
-	/* Where the channel has a kept history of its own the verdict is exact, not only safe. */
+	/* Where the channel has an entry of its own the verdict is exact, not only safe. */
+	exact = exact || m->entries == 2;
 	expect(m, !gap || s->gap || !exact || missing(m, s->cursor, p) != 0, "a false alarm");
 	s->cursor = s->place = (uint8_t)p;
 	s->gap = 0;
@@ -308,7 +339,11 @@ static void
 finish_empty(struct model *m, struct state *s, bool gap)
 {
 	unsigned resume_at = s->settled > s->cursor ? s->settled : s->cursor;
+	const uint8_t *memory = m->memory[s->stores];
+	unsigned lapped = memory[INTENT] > SLOTS ? memory[INTENT] - SLOTS : 0;
 
+	expect(m, !gap || m->entries == 1 || missing(m, s->cursor, lapped + 1) != 0,
+	    "a false alarm of a channel that was quiet");
 	s->gap = s->gap || gap;
 	expect(m, s->gap || missing(m, s->cursor, resume_at + 1) == 0, "an event was passed over");
 	s->cursor = (uint8_t)resume_at;
@@ -340,7 +375,15 @@ absent(struct model *m, struct state *s)
 		s->step = ABSENT;
 	}
 	if (s->step == ABSENT && s->searches == 1)
-		finish_empty(m, s, s->cursor < s->lost);
+		finish_empty(m, s, s->cursor < s->evicted);
+}
+
+/* The channel's records are lapped, and its entry tells which was the last. */
+static void
+gone(struct model *m, struct state *s)
+{
+	expect(m, s->known <= m->memory[s->stores][LOST], "lost_id is behind what was found gone");
+	finish_empty(m, s, s->cursor < s->known);
 }
 
 /* An entry was read as of one moment, and the tail after it. */
@@ -371,6 +414,8 @@ found_entry(struct model *m, struct state *s)
 		s->step = published == s->place ? WAITING : SEEK;
 		return;
 	}
+	s->known = published != s->prior || m->mutant == READER_BELIEVES_NEWEST_ID ? s->newest_id
+										   : s->prior_id;
 	s->why = FOR_SEEK;
 	s->at = (uint8_t)published;
 	s->step = COPY;
@@ -490,32 +535,34 @@ wait_for_news(struct model *m, struct state *s)
 	}
 }
 
+/* A load of index_find. */
 static void
-reader_step(struct model *m, struct state *s)
+find_step(struct model *m, struct state *s)
 {
 	const uint8_t *memory = m->memory[s->stores];
 	const uint8_t *entry = memory + ENTRIES;
 
 	switch (s->step) {
-	case SEEK:
-		expect(m, s->cursor <= memory[ISSUED],
-		    "an id that was delivered counts as from the future");
-		s->settled = memory[SETTLED];
-		if (m->mutant == READER_READS_LOST_BEFORE_SEARCHING)
-			s->lost = memory[LOST];
-		s->searches = 0;
-		begin_find(m, s, false);
-		break;
 	case FIND_NEWEST:
 		s->newest = entry[NEWEST];
 		s->step = FIND_HASH;
 		break;
 	case FIND_HASH:
 		s->hash = entry[HASH];
+		s->step = FIND_NEWEST_ID;
+		break;
+	case FIND_NEWEST_ID:
+		s->newest_id = entry[NEWEST_ID];
 		s->step = FIND_PRIOR;
 		break;
 	case FIND_PRIOR:
 		s->prior = entry[PRIOR];
+		s->step = FIND_PRIOR_ID;
+		break;
+	case FIND_PRIOR_ID:
+		s->prior_id = entry[PRIOR_ID];
+		if (m->mutant == READER_READS_NEWEST_ID_AFTER_PRIOR)
+			s->newest_id = entry[NEWEST_ID];
 		s->step = FIND_AGAIN;
 		break;
 	case FIND_AGAIN:
@@ -533,6 +580,34 @@ reader_step(struct model *m, struct state *s)
 		else
 			found_entry(m, s);
 		break;
+	}
+}
+
+static void
+reader_step(struct model *m, struct state *s)
+{
+	const uint8_t *memory = m->memory[s->stores];
+	const uint8_t *entry = memory + ENTRIES;
+
+	switch (s->step) {
+	case SEEK:
+		expect(m, s->cursor <= memory[ISSUED],
+		    "an id that was delivered counts as from the future");
+		s->settled = memory[SETTLED];
+		if (m->mutant == READER_READS_EVICTED_BEFORE_SEARCHING)
+			s->evicted = memory[EVICTED];
+		s->searches = 0;
+		begin_find(m, s, false);
+		break;
+	case FIND_NEWEST:
+	case FIND_HASH:
+	case FIND_NEWEST_ID:
+	case FIND_PRIOR:
+	case FIND_PRIOR_ID:
+	case FIND_AGAIN:
+	case FIND_TAIL:
+		find_step(m, s);
+		break;
 	case JUDGE:
 		if (m->mutant != READER_VALIDATES_BEFORE_COPYING)
 			s->intent = memory[INTENT];
@@ -542,14 +617,14 @@ reader_step(struct model *m, struct state *s)
 		if (entry[NEWEST] != s->newest)
 			begin_find(m, s, false);
 		else
-			absent(m, s);
+			gone(m, s);
 		break;
 	case ABSENT:
-		if (m->mutant != READER_READS_LOST_BEFORE_SEARCHING)
-			s->lost = memory[LOST];
+		if (m->mutant != READER_READS_EVICTED_BEFORE_SEARCHING)
+			s->evicted = memory[EVICTED];
 		s->searches = 1;
-		if (m->mutant == READER_READS_LOST_BEFORE_SEARCHING)
-			finish_empty(m, s, s->cursor < s->lost);
+		if (m->mutant == READER_READS_EVICTED_BEFORE_SEARCHING)
+			finish_empty(m, s, s->cursor < s->evicted);
 		else
 			begin_find(m, s, false);
 		break;
@@ -618,17 +693,23 @@ normalise(struct state *s, enum mutant mutant)
 	bool seeking = copying && (s->why == FOR_SEEK || s->why == FOR_WALK);
 
 	if (!(finding && !s->consult) && !seeking && s->step != ABSENT && s->step != STILL_NEWEST)
-		s->settled = s->lost = s->searches = 0;
+		s->settled = s->evicted = s->searches = 0;
 	if (!finding && !(copying && s->why == FOR_SEEK) && s->step != STILL_NEWEST)
-		s->newest = 0;
+		s->newest = s->known = 0;
 	if (!finding)
-		s->hash = s->prior = s->consult = 0;
+		s->hash = s->prior = s->newest_id = s->prior_id = s->consult = 0;
 	if (s->step == FIND_NEWEST)
-		s->newest = s->hash = s->prior = 0;
-	if (s->step == FIND_HASH)
-		s->hash = s->prior = 0;
-	if (s->step == FIND_PRIOR)
+		s->newest = s->known = 0;
+	if (finding && s->step <= FIND_HASH)
+		s->hash = 0;
+	if (finding && s->step <= FIND_NEWEST_ID)
+		s->newest_id = 0;
+	if (finding && s->step <= FIND_PRIOR)
 		s->prior = 0;
+	if (finding && s->step <= FIND_PRIOR_ID)
+		s->prior_id = 0;
+	if (finding && s->consult)
+		s->newest_id = s->prior_id = 0;
 	if (!(finding && mutant == READER_READS_TAIL_BEFORE_ENTRY))
 		s->tail = 0;
 	if (!copying || mutant != READER_VALIDATES_BEFORE_COPYING)
@@ -688,12 +769,9 @@ int
 main(int argc, char **argv)
 {
 	static const char *const stories[] = {
-	    "A|A|A|A|A|A|",
-	    "B|AA|AA|A|B|A|",
-	    "A|AA|B|AB|A|AA|",
-	    "AA|AA|B|A|AA|BA|",
-	    "A|BB|BB|A|BA|A|B|",
-	    "B|AB|BA|BB|BA|A|BB|",
+	    "A|A|A|A|A|A|", "B|AA|AA|A|B|A|", "A|AA|B|AB|A|AA|", "AA|AA|B|A|AA|BA|",
+	    "A|BB|BB|A|BA|A|B|", "B|AB|BA|BB|BA|A|BB|",
+	    "A|A|CC|CC|B|A|BA|", /* lapped before another channel takes the entry */
 	};
 	struct model *m = calloc(1, sizeof *m);
 	enum mutant mutant = NONE;
@@ -716,7 +794,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "ring_model: no such mutant: %s\n", argv[1]);
 		return 2;
 	}
-	/* An entry for each channel; then one for both, so that each takes it from the other. */
+	/* An entry for A and one for B; then one for both, so that each takes it from the other. */
 	for (unsigned entries = 2; entries >= 1 && failed == NULL; entries--) {
 		for (unsigned i = 0; i < sizeof stories / sizeof stories[0] && failed == NULL;
 		     i++) {

@@ -24,7 +24,7 @@
 
 struct oracle_event {
 	uint64_t id, time_ms, position, length;
-	uint64_t prev_id[ORACLE_CHANNELS];
+	uint64_t prev_id[ORACLE_CHANNELS], back[ORACLE_CHANNELS];
 	unsigned channels; /* a bit each */
 	bool forget, committed;
 	uint32_t data_len;
@@ -72,15 +72,26 @@ oracle_kept(const struct oracle *o, const struct oracle_event *e)
 	return e->position + o->size >= o->intent;
 }
 
-/* The last record of the channel before index `i`, if it is kept at that time. */
-static inline const struct oracle_event *
+/* The channel's last event before index `i`, kept or not; no event is older than the ring. */
+static inline uint64_t
 oracle_before(const struct oracle *o, size_t i, unsigned channel)
 {
 	while (i-- > 0) {
-		if (o->events[i].channels >> channel & 1)
-			return oracle_kept(o, &o->events[i]) ? &o->events[i] : NULL;
+		if ((o->events[i].channels >> channel & 1) && !o->events[i].forget)
+			return o->events[i].id;
 	}
-	return NULL;
+	return ORACLE_BIRTH_MS << 16;
+}
+
+/* The channel's last record before index `i`, if it is kept at that time. */
+static inline uint64_t
+oracle_back(const struct oracle *o, size_t i, unsigned channel)
+{
+	while (i-- > 0) {
+		if (o->events[i].channels >> channel & 1)
+			return oracle_kept(o, &o->events[i]) ? o->events[i].position : 0;
+	}
+	return 0;
 }
 
 static inline void
@@ -119,12 +130,10 @@ oracle_append(struct oracle *o, unsigned channels, bool forget, uint64_t length,
 			o->lost_id = o->events[i].id;
 	}
 	for (unsigned c = 0; c < ORACLE_CHANNELS; c++) {
-		const struct oracle_event *before = oracle_before(o, o->count, c);
-
-		if (channels >> c & 1)
-			e->prev_id[c] = before == NULL   ? o->lost_id
-					: before->forget ? before->prev_id[c]
-							 : before->id;
+		if (!(channels >> c & 1))
+			continue;
+		e->prev_id[c] = oracle_before(o, o->count, c);
+		e->back[c] = oracle_back(o, o->count, c);
 	}
 	o->count++;
 }
@@ -176,7 +185,7 @@ oracle_seek(const struct oracle *o, unsigned channel, uint64_t cursor, const siz
 {
 	struct oracle_answer a = {0};
 	bool future = cursor > o->settled;
-	uint64_t from = future ? 0 : cursor, lost = o->lost_id;
+	uint64_t from = future ? 0 : cursor, lost = ORACLE_BIRTH_MS << 16;
 	size_t forgot = 0;
 
 	for (size_t i = 0; i < o->count; i++) {
@@ -195,9 +204,7 @@ oracle_seek(const struct oracle *o, unsigned channel, uint64_t cursor, const siz
 		 * before it.
 		 */
 		if (e->committed && (e->channels >> channel & 1))
-			lost = !oracle_kept(o, e) ? o->lost_id
-			       : e->forget        ? e->prev_id[channel]
-						  : 0;
+			lost = e->forget ? e->prev_id[channel] : oracle_kept(o, e) ? 0 : e->id;
 	}
 	for (size_t i = 0; i < n && !a.found; i++) {
 		const struct oracle_event *e = &o->events[list[i]];
@@ -246,7 +253,9 @@ oracle_check_seek(struct oracle *o, const struct ring *r, unsigned channel, uint
 	ORACLE_EXPECT(o, s.position == want.position);
 	ORACLE_EXPECT(o, s.gap == want.gap);
 	ORACLE_EXPECT(o, s.resume_at == want.resume_at);
-	/* Whatever the rule says, nothing may be lost silently. */
+	/* Whatever the rule says, nothing may be lost silently, and nothing else be told as lost. */
+	if (cursor != 0 && cursor <= o->settled && cursor >= ORACLE_BIRTH_MS << 16)
+		ORACLE_EXPECT(o, s.gap == want.truly_gone);
 	ORACLE_EXPECT(o, cursor == 0 || !want.truly_gone || s.gap);
 }
 
@@ -362,6 +371,7 @@ oracle_check_sequence(struct oracle *o, const struct ring *r)
 				continue;
 			ORACLE_EXPECT(o, record.channels[at].name.len == strlen(oracle_names[c]));
 			ORACLE_EXPECT(o, record.channels[at].prev_id == e->prev_id[c]);
+			ORACLE_EXPECT(o, record.channels[at].back == e->back[c]);
 			at++;
 		}
 		position = record.following;
@@ -410,6 +420,9 @@ oracle_check(struct oracle *o, const struct ring *r)
 				    o->events[list[oracle_random(o, n)]].id - oracle_random(o, 2),
 				    list, n);
 		}
+		/* Who has all of it, however long it was quiet, and who lacks the last event. */
+		oracle_check_seek(o, r, c, oracle_before(o, o->count, c), list, n);
+		oracle_check_seek(o, r, c, oracle_before(o, o->count, c) - 1, list, n);
 		oracle_check_seek(o, r, c, 0, list, n);
 		oracle_check_seek(o, r, c, o->settled, list, n);
 		oracle_check_seek(o, r, c, o->settled + 12345 + (UINT64_C(1) << 40), list, n);
@@ -478,6 +491,27 @@ oracle_step(struct oracle *o, struct ring_write *w, uint64_t now_ms, uint32_t da
 		ORACLE_EXPECT(o, id == o->last_id);
 	}
 	return result;
+}
+
+/* An event of one channel into both. */
+static inline void
+oracle_say(
+    struct oracle *o, struct ring_write *w, unsigned channel, uint64_t now_ms, uint32_t data_len)
+{
+	char data[1 << 10];
+	struct record_slice name = {oracle_names[channel], strlen(oracle_names[channel])};
+	struct ring_write_event e = {.channels = &name,
+	    .channels_count = 1,
+	    .type = {"message", 7},
+	    .data = {data, data_len},
+	    .now_ms = now_ms};
+	uint64_t id;
+
+	for (uint32_t k = 0; k < data_len; k++)
+		data[k] = (char)(data_len + k);
+	ORACLE_EXPECT(o, ring_write_append(w, &e, &id) == RING_OK);
+	oracle_append(o, 1u << channel, false, ring_write_size(w, &e), now_ms, 0, data_len, 0);
+	ORACLE_EXPECT(o, id == o->last_id);
 }
 
 static inline void

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "shm/index.h"
 #include "shm/ring_read.h"
 #include "shm/ring_seek.h"
 #include "shm/ring_write.h"
@@ -303,7 +304,10 @@ ring_gap_is_told_exactly_after_lapping(void **state)
 	assert_false(s.gap);
 	assert_int_equal(s.id, two);
 	assert_int_equal(seek(r, "quiet", one, &s), RING_OK);
+	assert_false(s.gap); /* nothing lies between the two, however long that was */
+	assert_int_equal(seek(r, "quiet", one - 1, &s), RING_OK);
 	assert_true(s.gap);
+	assert_int_equal(s.resume_at, one);
 	assert_int_equal(
 	    seek(r, "quiet", two + 1, &s), RING_OK); /* from the future: the oldest kept */
 	assert_true(s.gap);
@@ -341,6 +345,121 @@ ring_keeps_the_record_behind_an_unused_end(void **state)
 	assert_int_equal(ring_read_tail(r), 3 * SIZE - 32);
 	assert_int_equal(ring_read_oldest(r), 2 * SIZE);
 	assert_true(ring_lost_id(r) < id);
+	ring_write_close(w);
+}
+
+static void
+ring_tells_no_gap_of_a_channel_that_was_quiet(void **state)
+{
+	struct ring_write *w = ring_new();
+	struct ring *r = ring_write_ring(w);
+	uint64_t birth = NOW << 16, one = publish(w, "quiet", "1"), two, unused;
+	struct ring_seek s;
+
+	(void)state;
+	lap(w);
+	assert_int_equal(seek(r, "quiet", one, &s), RING_NONE);
+	assert_false(s.gap);
+	assert_int_equal(seek(r, "never", birth, &s), RING_NONE);
+	assert_false(s.gap);
+	assert_int_equal(seek(r, "never", birth - 1, &s), RING_NONE);
+	assert_true(s.gap);
+	/* Within a batch the last event is still the one that is published. */
+	assert_int_equal(append_key(w, "quiet", "2", "", &two), RING_OK);
+	assert_int_equal(append_key(w, "quiet", "3", "", &unused), RING_OK);
+	assert_int_equal(seek(r, "quiet", one, &s), RING_NONE);
+	assert_false(s.gap);
+	assert_int_equal(seek(r, "quiet", one - 1, &s), RING_NONE);
+	assert_true(s.gap);
+	ring_write_commit(w);
+	assert_int_equal(seek(r, "quiet", one, &s), RING_OK);
+	assert_int_equal(s.id, two);
+	assert_false(s.gap);
+	ring_write_close(w);
+}
+
+static void
+ring_tells_no_gap_of_a_deletion_that_was_lapped(void **state)
+{
+	struct ring_write *w = ring_new();
+	struct ring *r = ring_write_ring(w);
+	uint64_t one = publish(w, "c", "1"), forget;
+	struct ring_seek s;
+
+	(void)state;
+	assert_int_equal(ring_write_forget(w, text("c"), 0, NOW, &forget), RING_OK);
+	lap(w);
+	assert_int_equal(seek(r, "c", one, &s), RING_NONE);
+	assert_false(s.gap); /* a deletion is no event */
+	assert_int_equal(seek(r, "c", one - 1, &s), RING_NONE);
+	assert_true(s.gap);
+	ring_write_close(w);
+}
+
+/* A lapped channel's last id goes with its entry: then what is lost is not known exactly, but told. */
+static void
+ring_tells_a_gap_to_lapped_channels_whose_entry_was_taken(void **state)
+{
+	enum { CHANNELS = 100, OTHERS = 2000 };
+	struct ring_write *w = ring_new();
+	struct ring *r = ring_write_ring(w);
+	struct ring_counts counts;
+	uint64_t ids[CHANNELS];
+	unsigned unsure = 0;
+	struct ring_seek s;
+	char name[32], data[1000];
+
+	(void)state;
+	for (int c = 0; c < CHANNELS; c++) {
+		snprintf(name, sizeof name, "%d", c);
+		ids[c] = publish(w, name, "");
+	}
+	memset(data, 'x', sizeof data - 1);
+	data[sizeof data - 1] = '\0';
+	/* Few are kept at a time: so nobody loses an entry while he has history. */
+	for (int c = 0; c < OTHERS; c++) {
+		snprintf(name, sizeof name, "other %d", c);
+		publish(w, name, data);
+		snprintf(name, sizeof name, "%d", c % CHANNELS);
+		if (seek(r, name, ids[c % CHANNELS] - 1, &s) == RING_NONE)
+			assert_true(s.gap);
+		seek(r, name, ids[c % CHANNELS], &s);
+		unsure += s.gap;
+	}
+	ring_counts(r, &counts);
+	assert_int_equal(counts.evicted, 0);
+	assert_true(unsure > 0); /* or no entry was ever taken */
+	ring_write_close(w);
+}
+
+/*
+ * The hashes of two channels are equal, as far as the index can see. Had each an entry, and lost
+ * one, the other's last id would be taken for its own.
+ */
+static void
+ring_gives_two_channels_of_one_hash_one_entry(void **state)
+{
+	struct ring_write *w = ring_new();
+	struct ring *r = ring_write_ring(w);
+	uint64_t hash = ring_hash(r, "b", 1), one = publish(w, "a", "1"), two;
+	struct ring_counts counts;
+	unsigned entries = 0;
+	struct ring_seek s;
+
+	(void)state;
+	assert_int_equal(seek(r, "a", 0, &s), RING_OK);
+	atomic_store(&index_entry(r, hash, 0)->hash, hash);
+	atomic_store(&index_entry(r, hash, 0)->newest, s.position);
+	atomic_store(&index_entry(r, hash, 0)->newest_id, one);
+	two = publish(w, "b", "2");
+	for (unsigned i = 0; i < INDEX_PROBES; i++)
+		entries += atomic_load(&index_entry(r, hash, i)->hash) == hash;
+	assert_int_equal(entries, 1);
+	ring_counts(r, &counts);
+	assert_int_equal(counts.evicted, 1);
+	assert_int_equal(seek(r, "b", one, &s), RING_OK);
+	assert_int_equal(s.id, two);
+	assert_int_equal(atomic_load(&r->words->evicted_id), one);
 	ring_write_close(w);
 }
 
@@ -700,6 +819,10 @@ main(void)
 	    cmocka_unit_test(ring_remembers_keys_as_long_as_their_records),
 	    cmocka_unit_test(ring_gap_is_told_exactly_after_lapping),
 	    cmocka_unit_test(ring_keeps_the_record_behind_an_unused_end),
+	    cmocka_unit_test(ring_tells_no_gap_of_a_channel_that_was_quiet),
+	    cmocka_unit_test(ring_tells_no_gap_of_a_deletion_that_was_lapped),
+	    cmocka_unit_test(ring_tells_a_gap_to_lapped_channels_whose_entry_was_taken),
+	    cmocka_unit_test(ring_gives_two_channels_of_one_hash_one_entry),
 	    cmocka_unit_test(ring_forgets_a_channel_and_says_so),
 	    cmocka_unit_test(ring_tells_a_gap_to_evicted_channels),
 	    cmocka_unit_test(ring_remembers_the_id_of_what_it_evicted),
