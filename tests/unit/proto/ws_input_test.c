@@ -32,6 +32,7 @@ struct frame {
 		first, payload, sizeof(payload) - 1 \
 	}
 #define NINES "99999999999999999999999999999999999999999999999999" /* 50 of them */
+#define TWENTY_SIX "99999999999999999999999999"
 
 static const struct {
 	const char *name;
@@ -411,9 +412,12 @@ static const struct {
     {"RSV2 alone", {F(0xa1, "a")}, "error(1002)"},
     {"with an unknown opcode", {F(0xc3, "a")}, "error(1002)"},
     {"inside another", {F(0x41, "a"), F(0xc1, "b")}, "error(1002)"},
-    {"200 of 200", {F(0xc1, NINES NINES NINES NINES)}, "packed text(" NINES NINES NINES NINES ")"},
-    {"201 of 200", {F(0xc1, NINES NINES NINES NINES "9")}, "error(1009)"},
-    {"201 of 200 in pieces", {F(0x41, NINES NINES), F(0x80, NINES NINES "9")}, "error(1009)"},
+    /* The limit of 200, and 200 / 16 + 64 for what is not shortened. */
+    {"276 of 276", {F(0xc1, NINES NINES NINES NINES NINES TWENTY_SIX)},
+	"packed text(" NINES NINES NINES NINES NINES TWENTY_SIX ")"},
+    {"277 of 276", {F(0xc1, NINES NINES NINES NINES NINES TWENTY_SIX "9")}, "error(1009)"},
+    {"277 of 276 in pieces", {F(0x41, NINES NINES NINES), F(0x80, NINES NINES TWENTY_SIX "9")},
+	"error(1009)"},
 };
 
 /* RFC 7692 section 6, at every cut, from both sides. */
