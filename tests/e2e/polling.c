@@ -16,6 +16,7 @@
 
 #define CHANNELS 16
 #define WINDOW 500    /* events published and not acknowledged */
+#define PIPELINES 5   /* that the events are divided by: one comes behind each part */
 #define PIPELINED 12  /* polls sent at once */
 #define ID_BYTES 22   /* in quotes, and a space */
 #define PART_MS 20000 /* a part is given up then */
@@ -157,7 +158,7 @@ pipeline(struct part *p, uint16_t port)
 
 /* ---- parts ------------------------------------------------------------------------------------- */
 
-/* Publishes all as fast as it is acknowledged. False: a pipeline was answered wrongly, or the stream broke. */
+/* Publishes all as fast as it is acknowledged, with pipelines spread over it. False: a pipeline was answered wrongly, or the stream broke. */
 static bool
 publish(struct part *p, const struct server *s, bool pipelines)
 {
@@ -173,7 +174,8 @@ publish(struct part *p, const struct server *s, bool pipelines)
 		turn(p);
 		if (++turns % 4 == 0)
 			trouble(p);
-		if (pipelines && turns % 50 == 0 && l->acknowledged > CHANNELS * PIPELINED) {
+		if (pipelines && l->acknowledged > CHANNELS * PIPELINED &&
+		    l->acknowledged >= l->event_count * (p->pipelines + 1) / PIPELINES) {
 			if (!pipeline(p, s->port))
 				return false;
 			p->pipelines++;
