@@ -548,6 +548,12 @@ session_resume(struct worker *w, uint32_t slot)
 			deliver_ready(w, slot);
 		return;
 	}
+	/* It asked for a stream and ended its side while an answer was under way: nothing would tell when it is gone. */
+	if (conn_is_sse(s) &&
+	    (s->flags & (CONN_HALF_CLOSED | CONN_CLOSE_AFTER)) == CONN_HALF_CLOSED) {
+		conn_half_closed(w, slot);
+		return;
+	}
 	extra_trim(w, s);
 	conn_arm(w, slot);
 }
