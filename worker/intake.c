@@ -340,7 +340,7 @@ intake_read(struct worker *w)
 		}
 		take(w, slice_of(w->control_bytes.bytes, (size_t)n), fds, received.fds_count);
 	}
-	return true;
+	return w->control_fd != -1; /* an overflow may ask for more of a socket that is gone */
 }
 
 /* ---- in: the beginning --------------------------------------------------------------------------------- */
