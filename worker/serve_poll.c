@@ -164,6 +164,16 @@ serve_poll_release(struct worker *w, uint32_t slot)
 	replay_start(w, slot);
 }
 
+/* At once: events that come while it waits for its turn are behind the cursor, and no business of this answer. */
+static void
+answer_with_cursor(struct worker *w, uint32_t slot, uint64_t cursor)
+{
+	struct replay_run nothing = {.whole = true, .reached = cursor};
+
+	serve_poll_answer(w, slot, &nothing);
+	buffer_free(&nothing.packed);
+}
+
 void
 serve_poll_start(struct worker *w, uint32_t slot, const struct session_request *r)
 {
@@ -173,9 +183,13 @@ serve_poll_start(struct worker *w, uint32_t slot, const struct session_request *
 	request->limit = (uint16_t)r->limit;
 	request->vary_encoding = w->settings.now.compression_poll != 0;
 	request->gzip = request->vary_encoding && http_media_accepts_gzip(r->http);
-	request->wait_ms = r->after.kind == CURSOR_NOW ? 0 : r->wait_s * 1000;
+	request->wait_ms = r->wait_s * 1000;
 	timer_clear(w, slot);
 	conn_set_dialect(w, slot, r->wait_s == 0 ? DIALECT_POLL : DIALECT_LONGPOLL);
-	if (session_subscribe(w, slot, r))
+	if (!session_subscribe(w, slot, r))
+		return;
+	if (r->after.kind == CURSOR_NOW)
+		answer_with_cursor(w, slot, r->after.id);
+	else
 		replay_start(w, slot);
 }

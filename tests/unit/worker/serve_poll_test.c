@@ -181,6 +181,28 @@ serve_poll_compresses_so_much_in_a_turn_and_nobody_waits_for_ever(void **state)
 	client_close(&other);
 }
 
+/* More of them than a turn serves: what is published meanwhile is behind their cursors. */
+static void
+serve_poll_without_after_answers_with_no_events(void **state)
+{
+	struct fixture *f = *state;
+	struct client *c = calloc(MANY, sizeof *c);
+
+	assert_non_null(c);
+	for (unsigned i = 0; i < MANY; i++) {
+		client_open(&c[i], f);
+		client_get(&c[i], i % 2 == 0 ? "channel=a" : "channel=a&wait=20", "");
+	}
+	for (unsigned n = 1; fixture_turn(f); n++)
+		fixture_publish(f, "a", n, 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		client_run(&c[i]);
+		assert_int_equal(client_count(&c[i], "\"events\":[],\"next\":\""), 1);
+		client_close(&c[i]);
+	}
+	free(c);
+}
+
 int
 main(void)
 {
@@ -189,6 +211,7 @@ main(void)
 	    TEST(serve_poll_held_on_one_channel_keeps_no_place_in_the_ring),
 	    TEST(serve_poll_held_answers_with_the_origin_that_asked),
 	    TEST(serve_poll_held_on_several_channels_gets_all_of_them_in_order),
+	    TEST(serve_poll_without_after_answers_with_no_events),
 	    TEST(serve_poll_answers_do_not_lie_in_memory_together),
 	    TEST(serve_poll_compresses_once_for_all_who_are_answered_together),
 	    TEST(serve_poll_compresses_so_much_in_a_turn_and_nobody_waits_for_ever),
