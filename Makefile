@@ -165,7 +165,8 @@ $(SECCOMP_RUN): $(OUT)/tests/systemd/seccomp_run.o
 	$(LINK) -o $@ $^ -ljansson
 
 TEST_PROGRAMS := $(UNIT) $(STRESS) $(MODEL) $(FUZZ) $(CONFORMANCE) $(E2E) $(BENCH) $(SECCOMP_RUN)
-.PHONY: programs
+.PHONY: programs stress-programs
+stress-programs: $(STRESS)
 programs: $(if $(filter fuzz,$(FLAVOUR)),$(FUZZ),$(PROGRAMS) $(TEST_PROGRAMS))
 
 .PRECIOUS: $(OUT)/%.o $(OUT)/seam/%.o
